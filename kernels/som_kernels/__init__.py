@@ -1,0 +1,31 @@
+"""Set arithmetic on masks and label maps, for torch tensors on CPUs and GPUs.
+
+Every operation has a plain torch reference, a fast CPU twin and, most of them, Triton kernels; all give
+the same result, down to ties, which go to the first pixel in raster order. CUDA and ROCm tensors take
+Triton, CPU tensors the CPU twin; `backend="reference" | "cpu" | "triton"` forces one.
+
+A label map is `[H, W] int32`; label 0 is the background. Masks are `[N, H, W] bool` and may overlap.
+Coordinates are x, y in pixels; boxes are x0, y0, x1, y1 with x1 and y1 one past the last pixel.
+"""
+
+from som_kernels._dispatch import Backend
+from som_kernels.distance_transform import distance_transform
+from som_kernels.inscribed_circles import inscribed_circles
+from som_kernels.label_overlap import label_overlap
+from som_kernels.mask_iou import mask_iou
+from som_kernels.pack_masks import PackedMasks, pack_masks
+from som_kernels.paint_labels import paint_labels
+from som_kernels.region_stats import RegionStats, region_stats
+
+__all__ = [
+    "Backend",
+    "PackedMasks",
+    "RegionStats",
+    "distance_transform",
+    "inscribed_circles",
+    "label_overlap",
+    "mask_iou",
+    "pack_masks",
+    "paint_labels",
+    "region_stats",
+]

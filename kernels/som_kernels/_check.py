@@ -1,0 +1,111 @@
+"""Checks of arguments; each error names the argument and shows its value."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+
+import torch
+
+__all__ = ["count", "label_range", "order_indices", "same", "tensor"]
+
+
+def tensor(name: str, value: object, dtype: torch.dtype, layout: str) -> torch.Tensor:
+    """The value, if it is a tensor of this type and layout, such as `"H, W"` or `"N, H, W"`.
+
+    `H` and `W` must be at least 1; a number in the layout is the only size allowed there.
+
+    Raises:
+        TypeError: no tensor, or one of another dtype.
+        ValueError: another shape, or a picture without pixels.
+    """
+    kind = str(dtype).removeprefix("torch.")
+    if not isinstance(value, torch.Tensor):
+        msg = (
+            f"`{name}` must be a torch.Tensor of {kind}, got {type(value).__module__}.{type(value).__name__}"
+        )
+        raise TypeError(msg)
+    if value.dtype != dtype:
+        msg = f"`{name}` must be {kind}, got {str(value.dtype).removeprefix('torch.')}"
+        raise TypeError(msg)
+    axes = layout.split(", ")
+    fits = value.ndim == len(axes) and all(
+        size == int(axis) if axis.isdigit() else size > 0 or axis == "N"
+        for axis, size in zip(axes, value.shape, strict=True)
+    )
+    if not fits:
+        msg = f"`{name}` must have shape [{layout}] with at least one pixel, got {list(value.shape)}"
+        raise ValueError(msg)
+    return value
+
+
+def same(what: str, names: tuple[str, str], values: tuple[object, object]) -> None:
+    """Raise ValueError unless both arguments agree in `what`, such as "device" or "picture size"."""
+    if values[0] != values[1]:
+        msg = (
+            f"`{names[0]}` and `{names[1]}` must have the same {what}, "
+            f"got {_plain(values[0])} and {_plain(values[1])}"
+        )
+        raise ValueError(msg)
+
+
+def _plain(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple | torch.Size) else str(value)
+
+
+def count(name: str, value: object) -> int:
+    """The value as an int.
+
+    Raises:
+        TypeError: not a whole number.
+        ValueError: negative.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        msg = f"`{name}` must be a whole number, got {value!r}"
+        raise TypeError(msg) from None
+    if number < 0:
+        msg = f"`{name}` must not be negative, got {number}"
+        raise ValueError(msg)
+    return number
+
+
+def label_range(name: str, labels: torch.Tensor, n_name: str = "n", n: int | None = None) -> None:
+    """Raise ValueError unless all labels are 0 to `n`; on a GPU this waits for the tensor."""
+    if labels.device.type == "cpu":
+        array = labels.numpy()  # one thread: waking torch's pool costs more than this pass
+        low, high = int(array.min()), int(array.max())
+    else:
+        low, high = torch.stack(torch.aminmax(labels)).tolist()
+    if low < 0:
+        msg = f"`{name}` must not hold negative labels, got {low}"
+        raise ValueError(msg)
+    if n is not None and high > n:
+        msg = f"`{name}` must hold labels up to `{n_name}`={n}, got {high}"
+        raise ValueError(msg)
+
+
+def order_indices(order: object, n: int) -> list[int]:
+    """The painting order as mask indices, each checked to be 0 to `n` - 1.
+
+    Raises:
+        TypeError: not a sequence or one-dimensional tensor of whole numbers.
+        ValueError: an index without a mask.
+    """
+    if isinstance(order, torch.Tensor):
+        if order.ndim != 1 or order.dtype.is_floating_point or order.dtype == torch.bool:
+            kind = str(order.dtype).removeprefix("torch.")
+            msg = f"`order` must be one-dimensional and of integers, got {kind} of shape {list(order.shape)}"
+            raise TypeError(msg)
+        indices: list[int] = order.tolist()
+    elif isinstance(order, Sequence) and not isinstance(order, str):
+        indices = [count("order", index) for index in order]
+    else:
+        msg = f"`order` must be a sequence or tensor of mask indices, got {order!r}"
+        raise TypeError(msg)
+    wrong = next((index for index in indices if not 0 <= index < n), None)
+    if wrong is not None:
+        msg = f"`order` must hold indices of the {n} masks, got {wrong}"
+        raise ValueError(msg)
+    return indices

@@ -1,0 +1,75 @@
+"""The packed form, and the operation that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from som_kernels import _check
+from som_kernels._dispatch import Backend, implementation
+
+__all__ = ["PackedMasks", "pack_masks"]
+
+WORD = 64  # pixels in a word
+
+
+@dataclass(frozen=True, eq=False)
+class PackedMasks:
+    """`N` masks of `H` × `W` pixels, one bit each, with what makes comparing them quick.
+
+    Attributes:
+        words: `[N, H, ceil(W / 64)] int64`; bit `x % 64` of word `x // 64` of row y is pixel x, y. Bits
+            beyond the width are 0.
+        boxes: tight boxes, `[N, 4] int32` as x0, y0, x1, y1 with x1 and y1 one past the last pixel; zeros
+            for an empty mask.
+        areas: pixels of each mask, `[N] int64`.
+        width: `W` in pixels.
+    """
+
+    words: torch.Tensor
+    boxes: torch.Tensor
+    areas: torch.Tensor
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __repr__(self) -> str:
+        return f"PackedMasks({len(self)} masks, {self.width}x{self.height} px, {self.device})"
+
+    @property
+    def height(self) -> int:
+        """`H` in pixels."""
+        return self.words.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.words.device
+
+    def unpack(self) -> torch.Tensor:
+        """The masks as they were, `[N, H, W] bool`."""
+        bit = torch.arange(WORD, device=self.device)
+        bits = (self.words[..., None] >> bit & 1).bool()  # [N, H, words, 64]
+        return bits.flatten(-2)[..., : self.width].contiguous()
+
+
+def pack_masks(masks: torch.Tensor, *, backend: Backend | None = None) -> PackedMasks:
+    """Pack masks to one bit a pixel, to be compared many times.
+
+    Args:
+        masks: `[N, H, W] bool`.
+        backend: force an implementation; None chooses by device.
+
+    Returns:
+        The packed masks, on the same device.
+
+    Raises:
+        TypeError: not a tensor of bool.
+        ValueError: another shape.
+    """
+    _check.tensor("masks", masks, torch.bool, "N, H, W")
+    module = implementation(__package__ or "", backend, masks.device)
+    words, boxes, areas = module.pack_masks(masks)
+    return PackedMasks(words, boxes, areas, width=masks.shape[2])

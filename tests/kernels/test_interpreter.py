@@ -1,0 +1,35 @@
+"""The Triton tests in child processes: interpreted on the CPU, and required where there is no GPU."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_gpu_tests(*arguments, **environment):
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_kernels_run_interpreted():
+    done = run_gpu_tests("tests/kernels/test_triton.py", TRITON_INTERPRET="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"(\d+) passed, 1 skipped", done.stdout)  # the one for real GPUs only
+    assert passed is not None, done.stdout
+    assert int(passed[1]) > 70
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU to be had")
+def test_a_required_gpu_is_not_skipped():
+    test = "tests/kernels/test_triton.py::test_label_overlap_across_blocks"
+    done = run_gpu_tests(test, TRITON_INTERPRET="0", SOM_AGENT_REQUIRE_GPU="1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "no GPU here" in done.stdout

@@ -1,0 +1,100 @@
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from som_kernels import mask_iou, pack_masks, paint_labels
+
+SIZES = st.tuples(st.integers(1, 6), st.integers(1, 70))
+PAIRS = st.tuples(SIZES, st.integers(0, 4), st.integers(0, 4)).flatmap(
+    lambda drawn: st.tuples(*(hnp.arrays(bool, (count, *drawn[0])) for count in drawn[1:]))
+)
+
+
+def iou_by_hand(a, b):
+    rows = []
+    for one in a:
+        pairs = [((one & other).sum(), (one | other).sum()) for other in b]
+        rows.append([meet / union if union else 0.0 for meet, union in pairs])
+    return np.array(rows, np.float32).reshape(len(a), len(b))
+
+
+@settings(deadline=None, max_examples=80)
+@given(PAIRS)
+def test_every_backend_equals_the_definition(pair):
+    expected = iou_by_hand(*pair)
+    a, b = map(torch.from_numpy, pair)
+    for backend in ("reference", "cpu"):
+        assert np.array_equal(mask_iou(a, b, backend=backend), expected)
+        assert np.array_equal(mask_iou(pack_masks(a, backend=backend), b), expected)
+
+
+def test_cpu_iou_equals_reference(mask_stack):
+    other = mask_stack.flip(0, 2)[:5]
+    expected = mask_iou(mask_stack, other, backend="reference")
+    assert expected.dtype == torch.float32
+    assert torch.equal(mask_iou(mask_stack, other), expected)
+    packed, packed_other = pack_masks(mask_stack), pack_masks(other)
+    assert torch.equal(mask_iou(packed, packed_other), expected)
+    assert torch.equal(mask_iou(mask_stack, packed_other), expected)
+    assert torch.equal(mask_iou(packed, packed_other, backend="reference"), expected)
+
+
+def test_a_set_with_itself(mask_stack):
+    iou = mask_iou(mask_stack, mask_stack)
+    assert torch.equal(iou, iou.T)
+    assert torch.equal(iou.diagonal(), mask_stack.flatten(1).any(1).float())
+
+
+def test_many_overlapping_masks_take_several_chunks():
+    masks = torch.rand(40, 300, 700, generator=torch.Generator().manual_seed(42)) < 0.5
+    assert torch.equal(mask_iou(masks, masks[:3]), mask_iou(masks, masks[:3], backend="reference"))
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_packing_keeps_everything(mask_stack, backend):
+    packed = pack_masks(mask_stack, backend=backend)
+    assert torch.equal(packed.unpack(), mask_stack)
+    assert torch.equal(packed.areas, mask_stack.sum(dim=(1, 2)))
+    assert (packed.height, packed.width, len(packed)) == (*mask_stack.shape[1:], len(mask_stack))
+    for mask, (x0, y0, x1, y1) in zip(mask_stack, packed.boxes.tolist(), strict=True):
+        y, x = mask.nonzero(as_tuple=True)
+        tight = [int(v) for v in (x.min(), y.min(), x.max() + 1, y.max() + 1)] if len(x) else [0, 0, 0, 0]
+        assert [x0, y0, x1, y1] == tight
+
+
+def test_packed_forms_are_the_same(mask_stack):
+    cpu, reference = pack_masks(mask_stack), pack_masks(mask_stack, backend="reference")
+    for name in ("words", "boxes", "areas"):
+        one, other = getattr(cpu, name), getattr(reference, name)
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+
+
+def test_packed_masks_say_what_they_are():
+    assert repr(pack_masks(torch.zeros(3, 4, 5, dtype=torch.bool))) == "PackedMasks(3 masks, 5x4 px, cpu)"
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_the_later_mask_stays_on_top(backend):
+    masks = torch.tensor([[[1, 1, 1, 0]], [[0, 1, 1, 0]], [[0, 0, 1, 0]]], dtype=torch.bool)
+    assert paint_labels(masks, [2, 0], backend=backend).tolist() == [[1, 1, 1, 0]]
+    assert paint_labels(masks, [0, 1, 2], backend=backend).tolist() == [[1, 2, 3, 0]]
+    assert paint_labels(masks, torch.tensor([0, 2, 1]), backend=backend).tolist() == [[1, 2, 2, 0]]
+    assert paint_labels(masks, [1, 0, 1], backend=backend).tolist() == [[1, 2, 2, 0]]
+    assert paint_labels(masks, [], backend=backend).tolist() == [[0, 0, 0, 0]]
+
+
+def test_cpu_paint_equals_reference(mask_stack):
+    order = list(range(len(mask_stack)))[::-1]
+    labels = paint_labels(mask_stack, order)
+    assert labels.dtype == torch.int32
+    assert torch.equal(labels, paint_labels(mask_stack, order, backend="reference"))
+
+
+def test_more_masks_than_a_byte_counts():
+    masks = torch.rand(600, 9, 11, generator=torch.Generator().manual_seed(42)) < 0.01
+    order = torch.randperm(600, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(paint_labels(masks, order), paint_labels(masks, order, backend="reference"))
