@@ -1,0 +1,34 @@
+"""The exceptions that som-agent raises on purpose.
+
+Every message is one line that names the thing and its value, and says what would work. The command
+line turns a `SomError` into that line and exit status 2; anything else is a bug and exits with 1.
+"""
+
+__all__ = ["AnswererError", "InputError", "MissingExtraError", "OutputError", "SegmenterError", "SomError"]
+
+
+class SomError(Exception):
+    """Base of the family: catch this to catch every error that the user can mend."""
+
+
+class InputError(SomError):
+    """A picture, video, folder, camera, run directory or option value that cannot be used."""
+
+
+class OutputError(SomError):
+    """A place where results cannot be written."""
+
+
+class SegmenterError(SomError):
+    """An unknown segmenter, or a checkpoint or mask folder that it cannot use."""
+
+
+class AnswererError(SomError):
+    """An unknown language model, or one that failed to answer."""
+
+
+class MissingExtraError(SomError):
+    """An optional dependency that is not installed; the message has the pip line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs an optional package: pip install "som-agent[{extra}]"')
