@@ -1,0 +1,95 @@
+"""What loading a pretrained network needs, whether it cuts pictures or reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from som_agent.errors import InputError, SomError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["first_line", "load_pretrained", "local_or_hub", "pick_device"]
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The device to run on: the one named, else the first GPU, else the CPU.
+
+    Raises:
+        InputError: torch has no device of that name here.
+    """
+    import torch
+
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {name!r} cannot be used here: {first_line(error)}") from error
+    return device
+
+
+def local_or_hub(name: str, error: type[SomError]) -> str:
+    """Where transformers should load `name` from: a folder of this machine or a repository of the hub.
+
+    Args:
+        name: a folder, or `ORG/NAME`. A folder of that name wins.
+        error: what to raise.
+
+    Raises:
+        SomError: of the class `error`, where it can be neither.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise error(f"folder {name!r} holds no transformers model: it has no config.json")
+        return str(path)
+    if path.exists():
+        raise error(
+            f"{name!r} is a file; give the folder of a transformers model (with config.json) or ORG/NAME"
+        )
+    if not _HUB_ID.fullmatch(name):
+        raise error(f"there is no folder {name!r}, and a model of the Hugging Face hub is written ORG/NAME")
+    return name
+
+
+def load_pretrained(auto_class: Any, source: str, error: type[SomError], **options: Any) -> Any:
+    """Load with transformers, and make everything that is wrong with the files one clear line.
+
+    Args:
+        auto_class: what has `from_pretrained`: a configuration, processor or model class.
+        source: as `local_or_hub` returns it.
+        error: what to raise.
+        options: passed on. With `output_loading_info=True` a checkpoint that lacks weights is refused:
+            transformers itself would fill them with random numbers and only log a warning.
+
+    Raises:
+        SomError: of the class `error`.
+    """
+    try:
+        loaded = auto_class.from_pretrained(source, **options)
+    except Exception as cause:  # files of any content can fail in any way; nothing is hidden, it is chained
+        raise error(f"cannot load {source!r}: {first_line(cause)}") from cause
+    if not options.get("output_loading_info"):
+        return loaded
+    model, info = loaded
+    lacking = sorted(
+        {str(key) for key in info["missing_keys"]} | {str(key) for key in info["mismatched_keys"]}
+    )
+    if lacking:
+        lack = f"{len(lacking)} are missing, first {lacking[0]!r}"
+        raise error(f"the weights in {source!r} do not fit its configuration: {lack}")
+    return model

@@ -1,0 +1,96 @@
+"""Frame → regions.
+
+A segmenter is named by a short text, `labels:masks/` for example, or is any object with `segment`; see
+`Segmenter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from som_agent.errors import SegmenterError
+from som_agent.segmenters.base import Segmenter
+
+__all__ = ["Segmenter", "load_segmenter", "segmenter_names"]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A row of the registry: what follows the colon ("" for nothing), one phrase of help, how to make it."""
+
+    argument: str
+    phrase: str
+    make: Callable[[str, str | None], Segmenter]
+
+
+def _hierarchy(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.hierarchy import HierarchySegmenter
+
+    return HierarchySegmenter()
+
+
+def _labels(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.labels import LabelsSegmenter
+
+    return LabelsSegmenter(argument)
+
+
+def _sam(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.sam import SamSegmenter
+
+    return SamSegmenter(argument, device=device)
+
+
+def _hf(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.hf import HfSegmenter
+
+    return HfSegmenter(argument, device=device)
+
+
+_REGISTRY = {
+    "hierarchy": _Entry("", "the embedded default: a watershed hierarchy, no weights needed", _hierarchy),
+    "labels": _Entry("DIR", "ready-made masks: index PNGs or COCO RLE lists in a folder", _labels),
+    "sam": _Entry("CHECKPOINT", "a Segment Anything checkpoint file (.pth), any size of ViT", _sam),
+    "hf": _Entry("REPO_OR_DIR", "SAM, SAM-HQ, SAM 2, EdgeTAM or SAM 3 tracker of transformers", _hf),
+}
+
+
+def segmenter_names() -> dict[str, str]:
+    """The known segmenters: how each is written → one phrase of what it is."""
+    return {
+        name + (f":{entry.argument}" if entry.argument else ""): entry.phrase
+        for name, entry in _REGISTRY.items()
+    }
+
+
+def load_segmenter(spec: str | Segmenter, *, device: str | None = None) -> Segmenter:
+    """The segmenter of a name; a ready segmenter is handed back as it is.
+
+    Args:
+        spec: `hierarchy`, `labels:DIR`, `sam:CHECKPOINT`, `hf:REPO_OR_DIR`, or an object with `name` and
+            `segment`.
+        device: where a network runs, `cuda:0` for example; None takes the first GPU or the CPU.
+
+    Raises:
+        SegmenterError: an unknown name, a missing argument, or files that the segmenter cannot use.
+        InputError: a device that is not there.
+    """
+    if not isinstance(spec, str):
+        if callable(getattr(spec, "segment", None)) and isinstance(getattr(spec, "name", None), str):
+            return spec
+        raise SegmenterError(
+            f"a segmenter is a name or an object with `name` and `segment(frame)`, not {type(spec).__name__}"
+        )
+    name, colon, argument = spec.partition(":")
+    entry = _REGISTRY.get(name)
+    if entry is None:
+        known = "; ".join(f"{form} ({phrase})" for form, phrase in segmenter_names().items())
+        raise SegmenterError(f"unknown segmenter {spec!r}; known: {known}")
+    if entry.argument and not argument:
+        raise SegmenterError(
+            f"segmenter {spec!r} lacks its argument: write {name}:{entry.argument}, {entry.phrase}"
+        )
+    if colon and not entry.argument:
+        raise SegmenterError(f"segmenter {name!r} takes no argument, got {spec!r}")
+    return entry.make(argument, device)

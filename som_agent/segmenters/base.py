@@ -1,0 +1,31 @@
+"""What a segmenter is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from som_agent.regions import Regions
+from som_agent.video.frame import Frame
+
+__all__ = ["Segmenter"]
+
+
+class Segmenter(Protocol):
+    """Frame → regions. It remembers nothing from frame to frame."""
+
+    name: str
+    """The name that the user gave, `labels:masks/` for example: it goes into answers and run files."""
+
+    def segment(self, frame: Frame) -> Regions:
+        """Segment one frame.
+
+        Args:
+            frame: its image is `[h, w, 3] uint8` RGB, usually smaller than the source.
+
+        Returns:
+            Regions of exactly that size, none empty; there may be none.
+
+        Raises:
+            SegmenterError: what the segmenter was given does not fit the frame.
+        """
+        ...

@@ -1,0 +1,178 @@
+"""Segment Anything (2023) through its own package, from its own checkpoint files.
+
+The package builds three sizes of the network and must be told which. The weights say it themselves, so any
+size loads by the same path: the published ViT-B, ViT-L and ViT-H, a distilled one, or a tiny one of a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from som_agent.errors import SegmenterError
+from som_agent.pretrained import first_line, pick_device
+from som_agent.regions import Regions
+from som_agent.segmenters.collect import regions_of_masks
+from som_agent.video.frame import Frame
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["SamSegmenter"]
+
+_DECODER_HEADS = 8  # of every published model; heads leave no trace in the shapes of the decoder's weights
+_PIXEL_MEAN = [123.675, 116.28, 103.53]
+_PIXEL_STD = [58.395, 57.12, 57.375]
+
+
+class SamSegmenter:
+    """Everything mode of Segment Anything: a grid of points, the masks that it is sure of, no duplicates.
+
+    Args:
+        checkpoint: a file of weights as the authors publish them (`sam_vit_b_01ec64.pth`).
+        device: where it runs; None takes the first GPU or the CPU.
+        points_per_side: points along each side of the grid. More find smaller things and take longer.
+        pred_iou_thresh: masks that the network itself scores lower are left out.
+        stability_score_thresh: masks that change more than this with the cutoff are left out.
+
+    Raises:
+        SegmenterError: the file is missing, damaged or of another network.
+        InputError: a device that is not there.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str | None = None,
+        points_per_side: int = 32,
+        pred_iou_thresh: float = 0.88,
+        stability_score_thresh: float = 0.95,
+    ) -> None:
+        from segment_anything import SamAutomaticMaskGenerator
+
+        self.name = f"sam:{checkpoint}"
+        weights = _read_weights(Path(checkpoint).expanduser(), self.name)
+        model = _build(weights, self.name).to(pick_device(device))
+        self._generator = SamAutomaticMaskGenerator(
+            model,
+            points_per_side=points_per_side,
+            pred_iou_thresh=pred_iou_thresh,
+            stability_score_thresh=stability_score_thresh,
+        )
+
+    def segment(self, frame: Frame) -> Regions:
+        """The masks of everything, largest first; see `Segmenter`."""
+        h, w = frame.image.shape[:2]
+        found = self._generator.generate(np.ascontiguousarray(frame.image))
+        masks = np.array([entry["segmentation"] for entry in found], dtype=bool).reshape(-1, h, w)
+        return regions_of_masks(masks, np.array([entry["predicted_iou"] for entry in found], np.float32))
+
+
+def _read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint, by name. Nothing in the file is executed."""
+    import torch
+
+    if not path.is_file():
+        raise SegmenterError(f"{name}: there is no file {str(path)!r}")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of any content can fail in any way; nothing is hidden, it is chained
+        raise SegmenterError(
+            f"{name}: not a readable checkpoint, truncated or no PyTorch file ({first_line(error)})"
+        ) from error
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(value, torch.Tensor) for value in weights.values()
+    ):
+        raise SegmenterError(f"{name}: holds no plain table of weights, as the published SAM checkpoints do")
+    return dict(weights)
+
+
+def _build(weights: dict[str, torch.Tensor], name: str) -> Any:
+    """The network that the weights belong to, `segment_anything.modeling.Sam` in evaluation mode."""
+    from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+    from torch import nn
+
+    try:
+        encoder = _image_encoder(weights)
+        embed_dim = weights["image_encoder.neck.0.weight"].shape[0]
+        grid = weights["image_encoder.pos_embed"].shape[1]
+        decoder = "mask_decoder.transformer.layers"
+        attention = weights[f"{decoder}.0.cross_attn_token_to_image.q_proj.weight"]
+        model = Sam(
+            image_encoder=encoder,
+            prompt_encoder=PromptEncoder(
+                embed_dim=embed_dim,
+                image_embedding_size=(grid, grid),
+                input_image_size=(encoder.img_size, encoder.img_size),
+                mask_in_chans=weights["prompt_encoder.mask_downscaling.3.weight"].shape[0],
+            ),
+            mask_decoder=MaskDecoder(
+                num_multimask_outputs=weights["mask_decoder.mask_tokens.weight"].shape[0] - 1,
+                transformer=TwoWayTransformer(
+                    depth=_count(weights, decoder),
+                    embedding_dim=embed_dim,
+                    mlp_dim=weights[f"{decoder}.0.mlp.lin1.weight"].shape[0],
+                    num_heads=_DECODER_HEADS,
+                    attention_downsample_rate=embed_dim // attention.shape[0],
+                ),
+                transformer_dim=embed_dim,
+                iou_head_depth=_count(weights, "mask_decoder.iou_prediction_head.layers"),
+                iou_head_hidden_dim=weights["mask_decoder.iou_prediction_head.layers.0.weight"].shape[0],
+            ),
+            pixel_mean=_PIXEL_MEAN,
+            pixel_std=_PIXEL_STD,
+        )
+        model.load_state_dict(weights, strict=True)
+    except KeyError as error:
+        raise SegmenterError(
+            f"{name}: not a Segment Anything checkpoint, it has no weights {error}"
+        ) from error
+    except (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise SegmenterError(
+            f"{name}: not a Segment Anything checkpoint ({' '.join(lines[:2])[:200]})"
+        ) from error
+    assert isinstance(model, nn.Module)
+    return model.eval()
+
+
+def _image_encoder(weights: dict[str, torch.Tensor]) -> Any:
+    """The vision transformer, its dimensions read off the shapes of its weights."""
+    import torch
+    from segment_anything.modeling import ImageEncoderViT
+
+    root = "image_encoder"
+    _, grid, _, width = weights[f"{root}.pos_embed"].shape
+    patch = weights[f"{root}.patch_embed.proj.weight"].shape[-1]
+    depth = _count(weights, f"{root}.blocks")
+    # A block's table of relative positions covers its window, or the whole grid where attention is global.
+    tables = [weights[f"{root}.blocks.{i}.attn.rel_pos_h"] for i in range(depth)]
+    reach = [(len(table) + 1) // 2 for table in tables]
+    windows = sorted({size for size in reach if size != grid})
+    if len(windows) > 1:
+        raise ValueError(f"attention windows of several sizes: {windows}")
+    return ImageEncoderViT(
+        img_size=grid * patch,
+        patch_size=patch,
+        embed_dim=width,
+        depth=depth,
+        num_heads=width // tables[0].shape[1],
+        mlp_ratio=weights[f"{root}.blocks.0.mlp.lin1.weight"].shape[0] / width,
+        out_chans=weights[f"{root}.neck.0.weight"].shape[0],
+        qkv_bias=f"{root}.blocks.0.attn.qkv.bias" in weights,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=windows[0] if windows else 0,
+        global_attn_indexes=tuple(i for i, size in enumerate(reach) if size == grid),
+    )
+
+
+def _count(weights: dict[str, torch.Tensor], prefix: str) -> int:
+    """How many numbered layers follow `prefix`."""
+    start = len(prefix) + 1
+    return len({key[start:].split(".", 1)[0] for key in weights if key.startswith(prefix + ".")})
