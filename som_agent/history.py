@@ -1,0 +1,90 @@
+"""What was seen: the mark table and each mark's observations over time.
+
+A live session fills one as it goes; a run directory is read back into one. Everything that answers a
+question works on a `History`, so that a stored run answers without being segmented again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["GONE", "OCCLUDED", "STATES", "VISIBLE", "History", "MarkInfo", "Trace"]
+
+STATES = ("visible", "occluded", "gone")
+VISIBLE, OCCLUDED, GONE = range(3)
+
+
+@dataclass(frozen=True)
+class MarkInfo:
+    """A row of the mark table. A number once given never names another object; its colour never changes.
+
+    Attributes:
+        mark: the number, from 1.
+        label: what is drawn, "3" or "C".
+        color: RGB, 0 to 255.
+    """
+
+    mark: int
+    label: str
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The observations of one mark, `K` rows in time order; columns as in `tracks.parquet`.
+
+    Attributes:
+        frames: source frame numbers, `[K] int32`.
+        times: seconds, `[K] float64`.
+        states: index into `STATES`, `[K] int8`; geometry is that of the last sight where not visible.
+        boxes: x0, y0, x1, y1 in source pixels, `[K, 4] float32`.
+        areas: source pixels, `[K] int32`.
+        anchors: x, y of the drawn mark in source pixels, `[K, 2] float32`.
+        scores: how well the mask agrees with the one expected, `[K] float32`, 0 to 1.
+        colors: share of the mask's pixels that each basic colour term names, in percent, `[K, 11] uint8`,
+            in the order of `som_agent.colors.COLOR_TERMS`.
+        rles: COCO compressed RLE counts of the mask at `History.mask_size`; "" where not visible.
+    """
+
+    frames: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64]
+    states: npt.NDArray[np.int8]
+    boxes: npt.NDArray[np.float32]
+    areas: npt.NDArray[np.int32]
+    anchors: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    colors: npt.NDArray[np.uint8]
+    rles: list[str]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass
+class History:
+    """Every mark and what was seen of it.
+
+    Attributes:
+        size: width and height of the source in pixels.
+        frames: numbers of the frames that were looked at, `[F] int32`, ascending.
+        times: their times in seconds, `[F] float64`.
+        marks: mark → its row of the mark table.
+        traces: mark → its observations; every mark of the table has one.
+        segmenter: name of the segmenter.
+        mask_size: width and height of the pictures that the masks belong to; the source's unless given.
+    """
+
+    size: tuple[int, int]
+    frames: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64]
+    marks: dict[int, MarkInfo] = field(default_factory=dict)
+    traces: dict[int, Trace] = field(default_factory=dict)
+    segmenter: str = ""
+    mask_size: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if self.mask_size == (0, 0):
+            self.mask_size = self.size

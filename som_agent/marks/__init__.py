@@ -1,0 +1,26 @@
+"""Marks: tracks -> a picture with readable numbers."""
+
+from som_agent.marks.draw import draw_marks
+from som_agent.marks.glyphs import plate_size, plate_sizes
+from som_agent.marks.labels import label_of, number_of
+from som_agent.marks.mark import Mark
+from som_agent.marks.marked import MarkedFrame
+from som_agent.marks.palette import color_of
+from som_agent.marks.placement import Placement, place, plate_box
+from som_agent.marks.style import MarkStyle, parse_draw
+
+__all__ = [
+    "Mark",
+    "MarkStyle",
+    "MarkedFrame",
+    "Placement",
+    "color_of",
+    "draw_marks",
+    "label_of",
+    "number_of",
+    "parse_draw",
+    "place",
+    "plate_box",
+    "plate_size",
+    "plate_sizes",
+]
