@@ -1,0 +1,48 @@
+"""The one way from a question to an answer, whoever answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from som_agent.answer import Answer
+from som_agent.grounding.keyframes import Keyframe
+from som_agent.history import History
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+__all__ = ["ask"]
+
+
+def ask(
+    question: str,
+    history: History,
+    pictures: Callable[[Sequence[int]], list[Keyframe]],
+    lmm: str | BaseChatModel = "attributes",
+    *,
+    name: str | None = None,
+) -> Answer:
+    """Answer a question about what was seen.
+
+    Args:
+        question: in plain words; marks may be named as `[3]`.
+        history: what was seen.
+        pictures: draws the frames of the given source numbers, for models that look at pictures.
+        lmm: `attributes`, `llava:DIR`, `provider:model`, or a LangChain chat model.
+        name: what the answer calls the model, where `lmm` is a model.
+
+    Raises:
+        InputError: an empty question.
+        AnswererError: an unknown model, or one that failed to answer.
+    """
+    if isinstance(lmm, str) and lmm == "attributes":
+        from som_agent.grounding import attributes
+
+        return attributes.answer(question, history)
+    from som_agent.grounding import chat
+    from som_agent.lmm import load_lmm
+
+    model = load_lmm(lmm)
+    called = name or (lmm if isinstance(lmm, str) else type(lmm).__name__)
+    return chat.answer(question, history, pictures, model, called)

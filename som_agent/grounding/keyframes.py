@@ -1,0 +1,147 @@
+"""Which frames to show: few enough for a prompt, and together showing every mark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from som_agent.errors import InputError
+from som_agent.history import VISIBLE, History
+from som_agent.video.frame import Image
+
+__all__ = ["Keyframe", "choose_frames", "named_times"]
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """A frame as a model is shown it.
+
+    Attributes:
+        image: the frame with its marks drawn, `[H, W, 3] uint8` RGB.
+        frame: source frame number.
+        time: seconds.
+        marks: the marks that can be read in it.
+    """
+
+    image: Image
+    frame: int
+    time: float
+    marks: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        h, w = self.image.shape[:2]
+        return f"Keyframe({self.frame}, {self.time:.3f} s, {w}x{h} px, marks {list(self.marks)})"
+
+
+def choose_frames(history: History, budget: int, times: Sequence[tuple[float, float]] = ()) -> list[int]:
+    """Choose the frames that show every mark well, then spread what is left of the budget over the time.
+
+    Greedy: each frame taken is the one that shows the marks not yet covered most clearly (large, and well
+    segmented). That is within 1 - 1/e of the best choice, and the same for the same history.
+
+    Args:
+        history: what was seen.
+        budget: most frames.
+        times: intervals in seconds that the question is about; frames outside are not taken. Where no frame
+            lies in an interval, the one nearest to it stands for it.
+
+    Returns:
+        Source frame numbers, ascending; fewer than `budget` only where there are no more.
+
+    Raises:
+        InputError: the budget is below one.
+    """
+    if budget < 1:
+        raise InputError(f"the budget of frames must be at least 1, got {budget}")
+    if len(history.frames) == 0:
+        return []
+    groups = [_frames_in(history, interval) for interval in times] or [np.arange(len(history.frames))]
+    candidates = np.unique(np.concatenate(groups))
+    clarity = _clarity(history)[:, candidates]
+    when = history.times[candidates]
+    uncovered = np.ones(len(clarity), bool)
+    waiting = [set(group.tolist()) for group in groups]
+    distance = np.full(len(candidates), np.inf)
+    taken: list[int] = []
+    for _ in range(min(budget, len(candidates))):
+        gain = clarity[uncovered].sum(axis=0)
+        gain[taken] = -1
+        if gain.max() <= 0:
+            gain = _spread(when, distance, [np.isin(candidates, list(group)) for group in waiting])
+            gain[taken] = -1
+        best = int(gain.argmax())
+        taken.append(best)
+        uncovered &= clarity[:, best] == 0
+        waiting = [group for group in waiting if int(candidates[best]) not in group]
+        distance = np.minimum(distance, np.abs(when - when[best]))
+    return sorted(int(history.frames[candidates[i]]) for i in taken)
+
+
+def _frames_in(history: History, interval: tuple[float, float]) -> npt.NDArray[np.int64]:
+    """Positions in `history.frames` of the frames inside an interval, or of the one nearest to it."""
+    start, end = sorted(interval)
+    inside = np.flatnonzero((history.times >= start) & (history.times <= end))
+    if len(inside):
+        return inside
+    outside = np.maximum(start - history.times, history.times - end)
+    return np.array([outside.argmin()])
+
+
+def _clarity(history: History) -> npt.NDArray[np.float32]:
+    """How clearly each frame shows each mark, `[M, F] float32`: 0 where not visible, else 0.5 to 1."""
+    clarity = np.zeros((len(history.traces), len(history.frames)), np.float32)
+    for row, mark in enumerate(sorted(history.traces)):
+        trace = history.traces[mark]
+        seen = np.flatnonzero((trace.states == VISIBLE) & np.isin(trace.frames, history.frames))
+        if len(seen) == 0:
+            continue
+        size = np.sqrt(trace.areas[seen] / max(1, int(trace.areas[seen].max())))
+        column = np.searchsorted(history.frames, trace.frames[seen])
+        clarity[row, column] = 0.5 + 0.5 * size * np.nan_to_num(trace.scores[seen]).clip(0, 1)
+    return clarity
+
+
+def _spread(
+    when: npt.NDArray[np.float64], distance: npt.NDArray[np.float64], waiting: list[npt.NDArray[np.bool_]]
+) -> npt.NDArray[np.float64]:
+    """Worth of each candidate once all marks are covered: far from those taken, empty intervals first."""
+    if np.isinf(distance).all():  # nothing was taken yet: the middle of the video
+        return np.asarray(1 / (1 + np.abs(when - (when[0] + when[-1]) / 2)))
+    worth = distance + 1e-9
+    for group in waiting:
+        worth = np.where(group, worth + (when[-1] - when[0] + 1), worth)
+    return np.asarray(worth)
+
+
+_SECONDS = r"(\d+(?:\.\d+)?)"
+_S = r"\s*(?:s|secs?|seconds?)\b"
+_BETWEEN = re.compile(rf"\b(?:between|from)\s+{_SECONDS}(?:{_S})?\s+(?:and|to|until)\s+{_SECONDS}{_S}", re.I)
+_AT = re.compile(rf"\b(?:at|around|about|near)\s+(?:second\s+{_SECONDS}\b|{_SECONDS}{_S})", re.I)
+_AFTER = re.compile(rf"\b(after|before|until|since)\s+{_SECONDS}{_S}", re.I)
+_FIRST = re.compile(rf"\b(first|last)\s+{_SECONDS}{_S}", re.I)
+_EDGE = re.compile(r"\b(?:at|in|by|near|towards?)\s+the\s+(?:very\s+)?(start|beginning|end)\b", re.I)
+
+
+def named_times(question: str, start: float, end: float) -> list[tuple[float, float]]:
+    """The intervals of time that a question names, in seconds; empty where it names none.
+
+    Args:
+        question: "between 2 and 4 s", "at 3.2 seconds", "after 5 s", "in the last 2 s", "at the end" are
+            understood.
+        start: first time that was looked at.
+        end: last time that was looked at.
+    """
+    found = [(float(m[1]), float(m[2])) for m in _BETWEEN.finditer(question)]
+    found += [(float(m[1] or m[2]),) * 2 for m in _AT.finditer(question)]
+    for m in _AFTER.finditer(question):
+        found.append((float(m[2]), end) if m[1].lower() in {"after", "since"} else (start, float(m[2])))
+    for m in _FIRST.finditer(question):
+        span = float(m[2])
+        found.append((start, start + span) if m[1].lower() == "first" else (end - span, end))
+    for m in _EDGE.finditer(question):
+        found.append((end, end) if m[1].lower() == "end" else (start, start))
+    return [(min(a, b), max(a, b)) for a, b in found]
