@@ -1,0 +1,109 @@
+"""The three functions of `import som_agent`: mark a picture, track a video, ask about either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from som_agent.answer import Answer
+from som_agent.errors import InputError
+from som_agent.grounding import ask as ask_history
+from som_agent.lmm import load_lmm
+from som_agent.marks.marked import MarkedFrame
+from som_agent.runs import is_run, read_run
+from som_agent.segmenters.base import Segmenter
+from som_agent.session import Session
+from som_agent.settings import Settings
+from som_agent.video import Image, open_video
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+__all__ = ["ask", "mark", "track"]
+
+
+def mark(
+    image: str | Path | Image, *, segmenter: str | Segmenter = "hierarchy", **settings: Any
+) -> MarkedFrame:
+    """Mark one picture.
+
+    Args:
+        image: a picture file, or `[H, W, 3] uint8` RGB.
+        segmenter: a name or a segmenter.
+        settings: fields of `Settings`, `max_marks=12` for example.
+
+    Raises:
+        InputError: not a picture.
+    """
+    session = Session(segmenter, Settings(**settings))
+    if isinstance(image, np.ndarray):
+        return session.step(image, time=0.0)
+    with open_video(image) as pictures:
+        if pictures.frame_count != 1:
+            raise InputError(f"{image} is not a single picture; use track for videos and folders")
+        return session.step(next(iter(pictures)))
+
+
+def track(
+    source: str | Path | int,
+    *,
+    segmenter: str | Segmenter = "hierarchy",
+    start: float | None = None,
+    end: float | None = None,
+    every: int = 1,
+    **settings: Any,
+) -> Iterator[MarkedFrame]:
+    """Track a video, a folder of pictures or a camera: one `MarkedFrame` a frame, as they come.
+
+    Args:
+        source: file, folder, camera number or network address.
+        segmenter: a name or a segmenter.
+        start: seconds at which to begin.
+        end: seconds at which to stop.
+        every: take every N-th frame.
+        settings: fields of `Settings`.
+    """
+    session = Session(segmenter, Settings(**settings))
+    with open_video(source, start=start, end=end, every=every) as video:
+        yield from session.run(video)
+
+
+def ask(
+    source: str | Path,
+    question: str,
+    *,
+    lmm: str | BaseChatModel = "attributes",
+    segmenter: str | Segmenter = "hierarchy",
+    start: float | None = None,
+    end: float | None = None,
+    every: int = 1,
+    **settings: Any,
+) -> Answer:
+    """Ask about a video, a picture, or the folder of a stored run (which is not segmented again).
+
+    Args:
+        source: file, folder or run directory.
+        question: in plain words.
+        lmm: who answers: `attributes`, `provider:model`, `llava:DIR` or a LangChain chat model.
+        segmenter: a name or a segmenter.
+        start: seconds at which to begin.
+        end: seconds at which to stop.
+        every: take every N-th frame.
+        settings: fields of `Settings`.
+    """
+    # What the user mistyped must not cost a whole video first.
+    if not question.strip():
+        raise InputError("the question is empty")
+    name = lmm if isinstance(lmm, str) else type(lmm).__name__
+    model = lmm if lmm == "attributes" else load_lmm(lmm)
+    if is_run(source):
+        run = read_run(source)
+        return ask_history(question, run.history, run.pictures, model, name=name)
+    session = Session(segmenter, Settings(**settings))
+    with open_video(source, start=start, end=end, every=every) as video:
+        for _ in session.run(video):
+            pass
+    return session.ask(question, lmm=model, name=name).seen_in_part(video.problem)

@@ -1,0 +1,121 @@
+"""`som-agent ask VIDEO|IMAGE|RUN_DIR QUESTION`: a grounded answer."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from som_agent.cli.options import (
+    Draw,
+    End,
+    Every,
+    Json,
+    Labels,
+    LabelScheme,
+    Lmm,
+    MaxMarks,
+    Segmenter,
+    Size,
+    Start,
+    settings,
+)
+from som_agent.cli.output import note, print_json, progress
+from som_agent.errors import InputError
+
+if TYPE_CHECKING:
+    from som_agent.answer import Answer
+    from som_agent.session import Session
+    from som_agent.settings import Settings
+
+__all__ = ["ask"]
+
+
+def ask(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A video, a picture, or the folder of a stored run.")],
+    question: Annotated[str, typer.Argument(help="A question in plain words; [3] names a mark.")],
+    lmm: Lmm = "attributes",
+    segmenter: Segmenter = "hierarchy",
+    max_marks: MaxMarks = 20,
+    labels: Labels = LabelScheme.numbers,
+    draw: Draw = "mark,mask,contour",
+    start: Start = None,
+    end: End = None,
+    every: Every = 1,
+    size: Size = 480,
+    json: Json = False,
+) -> None:
+    """Ask about a video, a picture or a stored run: the answer names marks, and when."""
+    from som_agent.grounding import ask as ask_history
+    from som_agent.lmm import load_lmm
+    from som_agent.runs import is_run, read_run
+
+    # What the user mistyped must not cost a whole video first.
+    if not question.strip():
+        raise InputError("the question is empty")
+    model = lmm if lmm == "attributes" else load_lmm(lmm)
+    if is_run(source):
+        _refuse_options(context)
+        run = read_run(source)
+        answer = ask_history(question, run.history, run.pictures, model, name=lmm)
+    else:
+        session, problem = _watch(
+            source, segmenter, settings(max_marks, labels, draw, size), start, end, every
+        )
+        answer = session.ask(question, lmm=model, name=lmm).seen_in_part(problem)
+    if json:
+        print_json(answer.to_json())
+    else:
+        _print(answer)
+
+
+def _refuse_options(context: typer.Context) -> None:
+    """A stored run was tracked already: options for tracking cannot change it, and say so."""
+    given = [
+        name
+        for name in context.params
+        if name not in ("source", "question", "lmm", "json")
+        and (origin := context.get_parameter_source(name)) is not None
+        and origin.name == "COMMANDLINE"
+    ]
+    if given:
+        options = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise InputError(
+            f"{context.params['source']} is a stored run, which is not tracked again: leave out {options}"
+        )
+
+
+def _watch(
+    source: str, segmenter: str, chosen: Settings, start: float | None, end: float | None, every: int
+) -> tuple[Session, str | None]:
+    """Track the source without writing anything; what of it could not be read."""
+    from som_agent.session import Session
+    from som_agent.video import open_video
+
+    session = Session(segmenter, chosen)
+    with (
+        open_video(source, start=start, end=end, every=every) as video,
+        progress("watching", video.frame_count) as advance,
+    ):
+        for _ in session.run(video):
+            advance()
+    if video.problem:
+        note(video.problem)
+    return session, video.problem
+
+
+def _print(answer: Answer) -> None:
+    """The answer for a person: the text, when each mark fits, and what could not be grounded."""
+    lines = [answer.text]
+    lines += [
+        f"  [{mark.label}] {', '.join(_span(*span) for span in mark.intervals)}" for mark in answer.marks
+    ]
+    lines += [f"  not grounded: {part.text!r}: {part.reason}" for part in answer.unsupported]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _span(start_s: float, end_s: float) -> str:
+    first, last = f"{start_s:.1f}", f"{end_s:.1f}"
+    return f"{first} s" if first == last else f"{first}-{last} s"

@@ -1,0 +1,70 @@
+"""`som-agent track VIDEO -o RUN_DIR`: a run on disk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from som_agent.cli.options import (
+    Draw,
+    End,
+    Every,
+    Json,
+    Labels,
+    LabelScheme,
+    MaxMarks,
+    Segmenter,
+    Size,
+    Start,
+    settings,
+)
+from som_agent.cli.output import note, print_json, progress, stop_on_interrupt
+
+__all__ = ["track"]
+
+
+def track(
+    video: Annotated[str, typer.Argument(help="A video file, folder of pictures, camera number or address.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder.")],
+    segmenter: Segmenter = "hierarchy",
+    max_marks: MaxMarks = 20,
+    labels: Labels = LabelScheme.numbers,
+    draw: Draw = "mark,mask,contour",
+    start: Start = None,
+    end: End = None,
+    every: Every = 1,
+    size: Size = 480,
+    json: Json = False,
+) -> None:
+    """Track every object of a video and write marked.mp4, tracks.parquet and run.json."""
+    from som_agent.runs.record import record
+    from som_agent.session import Session
+    from som_agent.video import open_video
+
+    session = Session(segmenter, settings(max_marks, labels, draw, size))
+    with (
+        open_video(video, start=start, end=end, every=every) as source,
+        stop_on_interrupt() as stopped,
+        progress("tracking", source.frame_count) as advance,
+    ):
+
+        def on_frame() -> bool:
+            advance()
+            return not stopped()
+
+        cut = {"start": start, "end": end, "every": every}
+        ended = record(source, session, out, cut=cut, on_frame=on_frame)
+    if ended != "complete":
+        note(ended)
+    history = session.history
+    if json:
+        print_json(
+            {"run": str(out), "ended": ended, "frames": len(history.frames), "marks": len(history.marks)}
+        )
+    else:
+        sys.stdout.write(f"{out / 'marked.mp4'}: {len(history.frames)} frames, {len(history.marks)} marks\n")
+    if stopped():
+        raise KeyboardInterrupt

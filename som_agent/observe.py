@@ -1,0 +1,72 @@
+"""From a marked frame to observations: the rows of a session's memory and of `tracks.parquet`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from som_agent.colors import color_counts
+from som_agent.history import GONE, OCCLUDED, VISIBLE
+from som_agent.marks.marked import MarkedFrame
+from som_agent.recorder import Observation
+from som_agent.regions import Regions
+from som_agent.rle import encode_crop
+from som_agent.video.frame import Image
+
+__all__ = ["Observer"]
+
+
+class Observer:
+    """Describes each mark of each frame; what is not seen is described as it was seen last."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, Observation] = {}
+
+    def observe(
+        self, marked: MarkedFrame, image: Image, *, occluded: list[int], gone: list[int]
+    ) -> list[Observation]:
+        """The observations of one frame.
+
+        Args:
+            marked: the frame and its marks.
+            image: the picture that was processed, `[h, w, 3] uint8` RGB of the regions' size.
+            occluded: marks that are not seen now and may come back.
+            gone: marks given up in this frame; they are described once and forgotten.
+        """
+        regions = marked.regions
+        size = (regions.atoms.shape[1], regions.atoms.shape[0])
+        shares = _color_shares(regions, image)
+        rows = []
+        for k, mark in enumerate(marked.marks):
+            x0, y0, x1, y1 = (int(v) for v in regions.boxes[k])
+            row = Observation(
+                mark=mark.mark,
+                frame=marked.index,
+                time=marked.time,
+                state=VISIBLE,
+                box=mark.box,
+                area=mark.area,
+                anchor=mark.anchor,
+                score=mark.score,
+                colors=shares[k].tobytes(),
+                rle=encode_crop(regions.crop(k), (x0, y0, x1, y1), size),
+            )
+            self._last[mark.mark] = row
+            rows.append(row)
+        for state, marks in ((OCCLUDED, occluded), (GONE, gone)):
+            for mark_id in marks:
+                last = self._last[mark_id]
+                rows.append(
+                    replace(last, frame=marked.index, time=marked.time, state=state, score=0.0, rle="")
+                )
+        for mark_id in gone:
+            del self._last[mark_id]
+        return rows
+
+
+def _color_shares(regions: Regions, image: Image) -> npt.NDArray[np.uint8]:
+    """Percent of each region's pixels that each basic colour term names, `[N, 11] uint8`."""
+    counts = regions.members.astype(np.float64) @ color_counts(regions.atoms, regions.members.shape[1], image)
+    return np.asarray(np.rint(100 * counts / np.maximum(regions.areas, 1)[:, None]), dtype=np.uint8)

@@ -1,0 +1,129 @@
+"""The memory of a session: observations as they come, bounded, and read back as a `History`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from som_agent.history import History, MarkInfo, Trace
+
+__all__ = ["Observation", "Recorder", "traces"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One mark in one frame: a row of a `Trace`, whose attributes these are."""
+
+    mark: int
+    frame: int
+    time: float
+    state: int
+    box: tuple[float, float, float, float]
+    area: int
+    anchor: tuple[float, float]
+    score: float
+    colors: bytes
+    rle: str
+
+
+_FrameRows = tuple[int, float, list[Observation]]
+"""Number of a frame, its time, and what was seen in it."""
+
+
+class Recorder:
+    """Keeps what was seen, at most `max_rows` observations.
+
+    The newest frames are all kept, of those before them every `stride`-th one. When there are too many, the
+    stride doubles: the past becomes coarser, but evenly so and without a hole.
+    """
+
+    def __init__(self, max_rows: int = 100_000) -> None:
+        self.max_rows = max_rows
+        self._past: list[_FrameRows] = []  # every stride-th frame from the first one on
+        self._recent: list[_FrameRows] = []  # every frame since
+        self._stride = 1
+        self._added = 0
+        self._count: Counter[int] = Counter()
+
+    def add(self, frame: int, time: float, observations: list[Observation]) -> None:
+        """Take in what was seen of every mark in one frame."""
+        self._recent.append((frame, time, observations))
+        self._added += 1
+        self._count.update(row.mark for row in observations)
+        while self._count.total() > self.max_rows and len(self._past) + len(self._recent) > 3:
+            if len(self._past) >= len(self._recent):
+                forgotten, self._past = self._past[1::2], self._past[::2]
+                self._stride *= 2
+            else:
+                forgotten = self._age()
+            self._count.subtract(row.mark for _, _, rows in forgotten for row in rows)
+            self._count = +self._count
+
+    def _age(self) -> list[_FrameRows]:
+        """Let the older half of the recent frames become past; those that are forgotten."""
+        first = self._added - len(self._recent)
+        half = len(self._recent) // 2
+        leaving, self._recent = self._recent[:half], self._recent[half:]
+        stays = slice(-first % self._stride, None, self._stride)
+        self._past += leaving[stays]
+        del leaving[stays]
+        return leaving
+
+    @property
+    def newest(self) -> list[Observation]:
+        """What was seen in the newest frame."""
+        return self._recent[-1][2] if self._recent else []
+
+    @property
+    def remembered(self) -> AbstractSet[int]:
+        """The marks that some remembered frame still speaks of."""
+        return self._count.keys()
+
+    def history(
+        self,
+        table: dict[int, MarkInfo],
+        *,
+        size: tuple[int, int],
+        mask_size: tuple[int, int],
+        segmenter: str,
+    ) -> History:
+        """Everything remembered; marks of the table of which nothing is remembered are left out."""
+        remembered = [*self._past, *self._recent]
+        found = traces(row for _, _, rows in remembered for row in rows)
+        return History(
+            size=size,
+            mask_size=mask_size,
+            frames=np.array([frame for frame, _, _ in remembered], np.int32),
+            times=np.array([time for _, time, _ in remembered], np.float64),
+            marks={mark: table[mark] for mark in found},
+            traces=found,
+            segmenter=segmenter,
+        )
+
+
+def traces(observations: Iterable[Observation]) -> dict[int, Trace]:
+    """Sort observations, given in time order, into one trace a mark."""
+    by_mark: dict[int, list[Observation]] = {}
+    for row in observations:
+        by_mark.setdefault(row.mark, []).append(row)
+    return {mark: _trace(rows) for mark, rows in sorted(by_mark.items())}
+
+
+def _trace(rows: list[Observation]) -> Trace:
+    colors: npt.NDArray[np.uint8] = np.frombuffer(b"".join(row.colors for row in rows), np.uint8)
+    return Trace(
+        frames=np.array([row.frame for row in rows], np.int32),
+        times=np.array([row.time for row in rows], np.float64),
+        states=np.array([row.state for row in rows], np.int8),
+        boxes=np.array([row.box for row in rows], np.float32),
+        areas=np.array([row.area for row in rows], np.int32),
+        anchors=np.array([row.anchor for row in rows], np.float32),
+        scores=np.array([row.score for row in rows], np.float32),
+        colors=colors.reshape(len(rows), -1),
+        rles=[row.rle for row in rows],
+    )

@@ -1,0 +1,40 @@
+"""What a user can choose for a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from som_agent.errors import InputError
+from som_agent.marks.labels import SCHEMES, Scheme
+from som_agent.marks.style import MarkStyle
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user can choose for a session.
+
+    Attributes:
+        max_marks: marks drawn at once; the largest objects have precedence.
+        labels: numbers or letters.
+        style: what is drawn.
+        size: long side in pixels of the pictures inside; results are in source pixels whatever it is.
+        max_rows: observations remembered; beyond it the past becomes sparser.
+        keyframes: marked frames kept for questions to a vision-language model.
+    """
+
+    max_marks: int = 20
+    labels: Scheme = "numbers"
+    style: MarkStyle = field(default_factory=MarkStyle)
+    size: int = 480
+    max_rows: int = 100_000
+    keyframes: int = 12
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_marks", 1), ("size", 16), ("max_rows", 1), ("keyframes", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise InputError(f"{name} must be at least {least}, got {value}")
+        if self.labels not in SCHEMES:
+            raise InputError(f"unknown label scheme {self.labels!r}; known: {', '.join(SCHEMES)}")

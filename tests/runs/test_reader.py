@@ -1,0 +1,166 @@
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from som_agent.errors import InputError
+from som_agent.history import VISIBLE
+from som_agent.rle import decode
+from som_agent.runs import is_run, read_run
+from som_agent.runs.record import record
+from som_agent.session import Session
+from som_agent.video import open_video, write_image
+
+
+@pytest.fixture
+def copy(run_dir, tmp_path):
+    return shutil.copytree(run_dir, tmp_path / "copy")
+
+
+def test_a_run_is_read_as_it_was_seen(clip, run_dir):
+    session = Session(clip.segmenter)
+    with open_video(clip.path) as video:
+        for _ in session.run(video):
+            pass
+    live, stored = session.history, read_run(run_dir).history
+    assert stored.size == stored.mask_size == live.size
+    assert stored.marks == live.marks
+    assert stored.segmenter == live.segmenter
+    np.testing.assert_array_equal(stored.frames, live.frames)
+    np.testing.assert_allclose(stored.times, live.times, atol=1e-6)
+    for mark, trace in live.traces.items():
+        other = stored.traces[mark]
+        for name in ("frames", "times", "states", "boxes", "areas", "anchors", "scores", "colors"):
+            a, b = getattr(trace, name), getattr(other, name)
+            np.testing.assert_allclose(a, b, atol=1e-5)
+            assert a.dtype == b.dtype
+        assert trace.rles == other.rles
+
+
+def test_pictures_are_drawn_anew_from_the_source(run_dir, clip):
+    run = read_run(run_dir)
+    pictures = run.pictures([15, 2, 15])
+    assert [picture.frame for picture in pictures] == [2, 15]
+    assert [picture.time for picture in pictures] == pytest.approx([0.2, 1.5])
+    assert [picture.marks for picture in pictures] == [(1, 2), (1, 2, 3)]
+    assert all(max(picture.image.shape) == 1024 for picture in pictures)
+    assert run.pictures([]) == []
+
+
+def test_the_masks_of_a_run(run_dir, clip):
+    history = read_run(run_dir).history
+    for trace in history.traces.values():
+        for k in np.flatnonzero(trace.states == VISIBLE):
+            mask = decode(trace.rles[k], history.mask_size)
+            assert len(np.unique(clip.maps[trace.frames[k]][mask])) == 1
+
+
+def test_folders_of_pictures_keep_their_clock(clip, make, tmp_path):
+    names = [f"shot{i:03d}" for i in range(6)]
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for name, labels in zip(names, clip.maps, strict=False):
+        write_image(folder / f"{name}.png", make.paint(labels))
+    masks = make.write_labels(tmp_path / "masks", clip.maps[:6], names)
+    with open_video(folder, fps=5) as video:
+        record(video, Session(f"labels:{masks}"), tmp_path / "run")
+    (shown,) = read_run(tmp_path / "run").pictures([4])
+    assert (shown.frame, shown.time) == (4, pytest.approx(0.8))
+
+
+def test_a_source_that_is_gone_is_named(clip, tmp_path):
+    source = tmp_path / "moved.mp4"
+    shutil.copy(clip.path, source)
+    with open_video(source) as video:
+        record(video, Session(clip.segmenter), tmp_path / "run")
+    source.unlink()
+    run = read_run(tmp_path / "run")
+    assert len(run.history.marks) == 3, "the tracks need no source"
+    with pytest.raises(InputError, match=r"no such file: .*moved\.mp4"):
+        run.pictures([0])
+
+
+def test_what_is_a_run(run_dir, clip, tmp_path):
+    assert is_run(run_dir)
+    assert is_run(str(run_dir))
+    assert not is_run(tmp_path)
+    assert not is_run(clip.path)
+    assert not is_run(tmp_path / "nowhere")
+    assert not is_run("x" * 5000)
+
+
+def refused(folder):
+    with pytest.raises(InputError) as caught:
+        read_run(folder)
+    message = str(caught.value)
+    assert message.startswith(f"{folder} is not a readable run")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not json", b"[]", b'{"size": [96, 64]}', b'"text"', b"null", b"\xff\xfe"]
+)
+def test_a_damaged_run_json(copy, content):
+    (copy / "run.json").write_bytes(content)
+    refused(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"marks": None},
+        {"marks": [{"mark": 1}]},
+        {"marks": []},
+        {"size": [96]},
+        {"size": "large"},
+        {"frames": ["a"]},
+        {"settings": {}},
+        {"settings": None},
+        {"settings": {"style": {"draw": ["ink"]}, "max_marks": 3}},
+    ],
+)
+def test_a_run_json_of_another_shape(copy, change):
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, **change}))
+    refused(copy)
+
+
+def test_a_cut_run_json(copy):
+    text = (copy / "run.json").read_text()
+    (copy / "run.json").write_text(text[: len(text) // 2])
+    refused(copy)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 100, 0.5, 0.98])
+def test_a_cut_parquet(copy, keep):
+    data = (copy / "tracks.parquet").read_bytes()
+    (copy / "tracks.parquet").write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
+    refused(copy)
+
+
+def test_damage_inside_the_parquet(copy):
+    data = bytearray((copy / "tracks.parquet").read_bytes())
+    data[200:600] = bytes(400)
+    (copy / "tracks.parquet").write_bytes(data)
+    refused(copy)
+
+
+def test_missing_parts(copy):
+    (copy / "tracks.parquet").unlink()
+    assert "tracks.parquet" in refused(copy)
+
+
+@pytest.mark.parametrize("column", ["mark", "rle", "colors", "state"])
+def test_a_parquet_without_a_column(copy, column):
+    table = pq.read_table(copy / "tracks.parquet")
+    pq.write_table(table.drop_columns([column]), copy / "tracks.parquet")
+    assert column in refused(copy)
+
+
+def test_tracks_of_another_run(copy):
+    table = pq.read_table(copy / "tracks.parquet")
+    pq.write_table(table.slice(0, 4), copy / "tracks.parquet")
+    assert "different marks" in refused(copy)
