@@ -1,0 +1,1 @@
+"""Programs that use som-agent; not part of the installed package."""
