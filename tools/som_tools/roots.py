@@ -1,0 +1,81 @@
+"""Which files a tool may open: an agent passes on what a model wrote, and a model may write anything."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from pathlib import Path
+
+from som_agent.errors import InputError
+from som_agent.video import is_picture, picture_files
+
+__all__ = ["allowed_source", "resolved_roots"]
+
+
+def resolved_roots(roots: Sequence[str | Path]) -> tuple[Path, ...]:
+    """Absolute folders, free of links.
+
+    Raises:
+        InputError: one of them is no folder.
+    """
+    folders = []
+    for root in roots:
+        folder = Path(root).expanduser().resolve()
+        if not folder.is_dir():
+            raise InputError(f"{root} is no folder; roots are folders in which videos may be opened")
+        folders.append(folder)
+    return tuple(folders)
+
+
+def allowed_source(source: str, roots: Sequence[Path]) -> Path:
+    """The file or folder of pictures that `source` names, if it lies in one of the roots.
+
+    Links are followed first and the place where they end decides. A relative path is looked for in each root
+    in turn. Cameras, network addresses, devices and pipes are not files and are refused, and so are texts:
+    video decoders read playlists, which name other files wherever those lie.
+
+    Args:
+        source: what the model wrote.
+        roots: from `resolved_roots`.
+
+    Raises:
+        InputError: it lies elsewhere, or is neither a file nor a folder. What lies outside the roots is
+            refused alike whether it exists or not.
+    """
+    inside = " or ".join(str(root) for root in roots) or "no folder at all"
+    outside = InputError(
+        f"{source!r} is not in a folder where videos may be opened; allowed: files in {inside}"
+    )
+    try:
+        places = [path for root in roots if _is_inside(path := (root / source).resolve(), roots)]
+        if not places:
+            raise outside
+        for path in places:
+            if path.is_file():
+                if not is_picture(path) and _is_text(path):
+                    raise InputError(f"{source!r} is a text, perhaps a playlist, and not a video")
+                return path
+            if path.is_dir():
+                if all(_is_inside(file.resolve(), roots) for file in picture_files(path)):
+                    return path
+                raise outside
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte, no right to look
+        raise InputError(f"{source!r} cannot be looked up: {error}; allowed: files in {inside}") from error
+    raise InputError(f"there is no video, picture or folder of pictures {source!r} in {inside}")
+
+
+def _is_inside(path: Path, roots: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file starts like a text or like what FFmpeg takes for a playlist (HLS, concat, DASH)."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith((b"#EXTM3U", b"ffconcat", b"<")):
+        return True
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and "\0" not in text
