@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
 
 from som_agent.regions import BoolArray, Regions
 from som_kernels import label_overlap
 
-__all__ = ["atom_overlap", "best_pairs", "disentangle", "iou_matrix", "snap"]
+__all__ = ["atom_overlap", "best_pairs", "disentangle", "iou_matrix", "snap", "totals"]
 
 Counts = npt.NDArray[np.float64]
 
@@ -21,7 +22,7 @@ def atom_overlap(a: Regions, b: Regions) -> Counts:
     """Pixels that region `i` of `a` and atom `k` of `b` share, `[len(a), atoms of b + 1]`.
 
     One contingency table of the atoms: a single pass over the pixels, however many regions there are,
-    overlapping and nested ones included. Counts are exact in float64, which multiplies through BLAS.
+    overlapping and nested ones included.
     """
     table = label_overlap(
         torch.from_numpy(a.atoms),
@@ -29,7 +30,16 @@ def atom_overlap(a: Regions, b: Regions) -> Counts:
         a.members.shape[1] - 1,
         b.members.shape[1] - 1,
     )
-    return a.members.astype(np.float64) @ table.numpy().astype(np.float64)
+    return totals(a.members, table.numpy())
+
+
+def totals(members: BoolArray, values: npt.NDArray[Any]) -> Counts:
+    """Sums of `values` over each set of atoms: `[N, A + 1] bool` and `[A + 1, K]` give `[N, K] float64`.
+
+    Sparse, as few atoms belong to a region: a dense product is larger, and starts threads for little.
+    """
+    product: Counts = csr_array(members, dtype=np.float64) @ values.astype(np.float64)
+    return product
 
 
 def iou_matrix(
@@ -43,7 +53,7 @@ def iou_matrix(
         members: the sets of atoms, `[M, A + 1] bool`.
         atom_areas: pixels of the present atoms, `[A + 1]`.
     """
-    inter = shared @ members.T.astype(np.float64)
+    inter = totals(members, shared.T).T
     union = areas[:, None] + (members @ atom_areas)[None] - inter
     return inter / np.maximum(union, 1)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from som_agent.regions import BoolArray, FloatArray, Regions
-from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap
+from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap, totals
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.flow import backward_flow, gray, warp_labels
 from som_agent.tracking.tracks import Tracked
@@ -268,7 +268,7 @@ def _rejoin(
     pieces = regions.members[_unexplained(regions, list(kept))]
     if not len(pieces) or not len(kept):
         return kept
-    owned = shared @ pieces.T / features.area(pieces)
+    owned = totals(pieces, shared.T).T / features.area(pieces)
     like = likeness(colors, features.colors(pieces))
     whole = kept.copy()
     for piece, owner in enumerate(owned.argmax(axis=0)):
@@ -284,11 +284,12 @@ def _unexplained(regions: Regions, members: list[BoolArray]) -> list[int]:
     proposed region (the handle of a mug): then only a track of about the same pixels explains it.
     """
     tracks = _stack(members, regions)
-    areas = np.maximum(regions.areas, 1)
-    covered = (regions.members & tracks.any(axis=0)) @ regions.atom_areas / areas
-    shared = (regions.members * regions.atom_areas.astype(np.float64)) @ tracks.T
-    union = areas[:, None] + (tracks @ regions.atom_areas)[None] - shared
-    alike = (shared / union).max(axis=1, initial=0.0)
-    part = (regions.parents >= 0) & regions.proposed[regions.parents]
+    proposed = np.flatnonzero(regions.proposed)
+    areas = np.maximum(regions.areas[proposed], 1)
+    own = regions.members[proposed]
+    covered = totals(own & tracks.any(axis=0), regions.atom_areas[:, None])[:, 0] / areas
+    alike = iou_matrix(own * regions.atom_areas, areas, tracks, regions.atom_areas).max(axis=1, initial=0.0)
+    parents = regions.parents[proposed]
+    part = (parents >= 0) & regions.proposed[parents]
     explained = np.where(part, alike, covered) >= 0.5
-    return [int(j) for j in np.flatnonzero(regions.proposed & ~explained)]
+    return [int(j) for j in proposed[~explained]]
