@@ -288,7 +288,7 @@ def _unexplained(regions: Regions, members: list[BoolArray]) -> list[int]:
     areas = np.maximum(regions.areas[proposed], 1)
     own = regions.members[proposed]
     covered = totals(own & tracks.any(axis=0), regions.atom_areas[:, None])[:, 0] / areas
-    pixels = own * regions.atom_areas.astype(np.float64)
+    pixels = np.where(own, regions.atom_areas, 0).astype(np.float64)
     alike = iou_matrix(pixels, areas, tracks, regions.atom_areas).max(axis=1, initial=0.0)
     parents = regions.parents[proposed]
     part = (parents >= 0) & regions.proposed[parents]
