@@ -1,4 +1,9 @@
-"""Video files through decord, with PyAV where decord is missing, refuses the file or gives up in it."""
+"""Video files: through decord where that is safe, else through PyAV.
+
+decord decodes ahead of its reader without a limit: while a slow reader works on one frame, the rest of the
+file is decoded into memory. So it gets only files that fit there whole; PyAV, nearly as fast, reads the
+others, and also what decord refuses or gives up in.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,9 @@ from som_agent.video.pyav import PyavReader
 
 __all__ = ["FileReader"]
 
+# Decoded frames of a file that decord may hold in memory, in bytes.
+_READ_AHEAD_BYTES = 128 * 2**20
+
 # Up to so many frames, decoding on is cheaper than jumping to the next keyframe and starting again.
 _WORTH_A_JUMP = 32
 
@@ -21,12 +29,13 @@ _TRUSTED_FORMATS = {"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 
 
 class FileReader(PyavReader):
-    """A video file. PyAV knows its times and its damage; decord decodes it, being faster."""
+    """A video file. PyAV knows its times and its damage; decord decodes it if it is short."""
 
     def read(self, indices: range) -> Iterator[tuple[int, Image]]:
         """Decode with decord as far as it goes, and with PyAV from there on."""
         done = 0
-        reader = _decord(self.path) if indices and self.form in _TRUSTED_FORMATS else None
+        fits = len(self.times) * self.size[0] * self.size[1] * 3 <= _READ_AHEAD_BYTES
+        reader = _decord(self.path) if indices and fits and self.form in _TRUSTED_FORMATS else None
         if reader is not None and self._agrees(reader):
             for number, image in _decode(reader, indices):
                 if image.shape != (self.size[1], self.size[0], 3):  # wrong for widths below 64

@@ -14,7 +14,7 @@ from som_agent.video.kinds import PICTURE_SUFFIXES, is_picture
 from som_agent.video.pictures import picture_size, read_image
 from som_agent.video.readers import Reader, UnreadableError
 
-__all__ = ["FOLDER_FPS", "FolderReader", "picture_files"]
+__all__ = ["FolderReader", "natural_order", "picture_files"]
 
 FOLDER_FPS = 24.0
 """Frames a second of a folder when the user gives none: pictures have no clock."""
@@ -32,7 +32,7 @@ def picture_files(folder: Path) -> list[Path]:
         raise InputError(f"{folder} cannot be read: {error.strerror}") from error
     if not files:
         raise InputError(f"{folder} has no pictures (files ending in {', '.join(sorted(PICTURE_SUFFIXES))})")
-    return sorted(files, key=_natural)
+    return sorted(files, key=natural_order)
 
 
 class FolderReader(Reader):
@@ -72,7 +72,7 @@ class FolderReader(Reader):
         return self._files[index].stem
 
 
-def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
-    """Sorts frame2 before frame10; the whole name decides between 01 and 1."""
+def natural_order(file: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key of a file: frame2 before frame10; the whole name decides between 01 and 1."""
     parts = re.findall(r"(\d+)|(\D+)", file.stem)
     return [(0, int(d), "") if d else (1, 0, t.lower()) for d, t in parts], file.name

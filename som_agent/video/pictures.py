@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from som_agent.errors import InputError, OutputError
+from som_agent.errors import InputError, OutputError, first_line
 from som_agent.video.frame import Image
 from som_agent.video.output import moved_into_place, part_file
 from som_agent.video.readers import Reader, UnreadableError
@@ -154,5 +154,4 @@ def _reason(error: Exception, path: str | Path) -> str:
             if file.stat().st_size == 0
             else "its content is of no known picture format"
         )
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return reason.strip().splitlines()[0] if reason.strip() else type(error).__name__
+    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)

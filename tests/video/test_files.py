@@ -237,12 +237,14 @@ def test_any_damage_ends_in_frames_or_a_line(seed, tmp_path, clips):
 
 
 def test_memory_does_not_grow_with_the_length(shared_data):
+    # A slow reader: decord would decode the rest of the file into memory meanwhile.
     code = (
-        "import resource, sys\n"
+        "import resource, sys, time\n"
         "from som_agent.video import open_video\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for frame in open_video(sys.argv[1]):\n"
         "    if frame.index == 199: early = peak()\n"
+        "    if frame.index < 400: time.sleep(0.005)\n"
         "print(peak() / early)\n"
     )
     clip = shared_data / "clips" / "intel_bottle-detection.mp4"
