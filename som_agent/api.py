@@ -11,7 +11,7 @@ import numpy as np
 from som_agent.answer import Answer
 from som_agent.errors import InputError
 from som_agent.grounding import ask as ask_history
-from som_agent.lmm import load_lmm
+from som_agent.grounding import check_question, load_answerer
 from som_agent.marks.marked import MarkedFrame
 from som_agent.runs import is_run, read_run
 from som_agent.segmenters.base import Segmenter
@@ -95,11 +95,14 @@ def ask(
         settings: fields of `Settings`.
     """
     # What the user mistyped must not cost a whole video first.
-    if not question.strip():
-        raise InputError("the question is empty")
-    name = lmm if isinstance(lmm, str) else type(lmm).__name__
-    model = lmm if lmm == "attributes" else load_lmm(lmm)
+    check_question(question)
+    name = lmm if isinstance(lmm, str) else None
+    model = load_answerer(lmm)
     if is_run(source):
+        if (segmenter, start, end, every) != ("hierarchy", None, None, 1) or settings:
+            raise InputError(
+                f"{source} is a stored run, which is not tracked again: leave out the options for tracking"
+            )
         run = read_run(source)
         return ask_history(question, run.history, run.pictures, model, name=name)
     session = Session(segmenter, Settings(**settings))

@@ -22,7 +22,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COLOR_TERMS", "color_counts", "color_shares", "name_pixels"]
+__all__ = ["COLOR_TERMS", "color_counts", "name_pixels"]
 
 COLOR_TERMS: tuple[str, ...] = (
     "black",
@@ -78,22 +78,6 @@ def color_counts(atoms: npt.NDArray[np.int32], n: int, image: npt.NDArray[np.uin
     joint *= terms
     joint += name_pixels(image)
     return np.bincount(joint.ravel(), minlength=n * terms).reshape(n, terms)
-
-
-def color_shares(atoms: npt.NDArray[np.int32], n: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Share of each colour term in each label, in rounded percent.
-
-    Args:
-        atoms: label of each pixel, `[h, w] int32`, 0 to `n` - 1.
-        n: number of labels.
-        image: `[h, w, 3] uint8`, RGB.
-
-    Returns:
-        `[n, 11] uint8`, columns in the order of `COLOR_TERMS`; zeros for a label that no pixel has.
-    """
-    counts = color_counts(atoms, n, image)
-    total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return np.asarray((200 * counts + total) // (2 * total), np.uint8)
 
 
 @cache

@@ -4,7 +4,15 @@ Every message is one line that names the thing and its value, and says what woul
 line turns a `SomError` into that line and exit status 2; anything else is a bug and exits with 1.
 """
 
-__all__ = ["AnswererError", "InputError", "MissingExtraError", "OutputError", "SegmenterError", "SomError"]
+__all__ = [
+    "AnswererError",
+    "InputError",
+    "MissingExtraError",
+    "OutputError",
+    "SegmenterError",
+    "SomError",
+    "first_line",
+]
 
 
 class SomError(Exception):
@@ -32,3 +40,9 @@ class MissingExtraError(SomError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} needs an optional package: pip install "som-agent[{extra}]"')
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -6,12 +6,23 @@ question works on a `History`, so that a stored run answers without being segmen
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GONE", "OCCLUDED", "STATES", "VISIBLE", "History", "MarkInfo", "Trace"]
+__all__ = [
+    "GONE",
+    "OCCLUDED",
+    "STATES",
+    "VISIBLE",
+    "History",
+    "MarkInfo",
+    "Observation",
+    "Trace",
+    "traces",
+]
 
 STATES = ("visible", "occluded", "gone")
 VISIBLE, OCCLUDED, GONE = range(3)
@@ -63,6 +74,22 @@ class Trace:
         return len(self.frames)
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One mark in one frame: a row of a `Trace`, whose attributes these are."""
+
+    mark: int
+    frame: int
+    time: float
+    state: int
+    box: tuple[float, float, float, float]
+    area: int
+    anchor: tuple[float, float]
+    score: float
+    colors: bytes
+    rle: str
+
+
 @dataclass
 class History:
     """Every mark and what was seen of it.
@@ -88,3 +115,26 @@ class History:
     def __post_init__(self) -> None:
         if self.mask_size == (0, 0):
             self.mask_size = self.size
+
+
+def traces(observations: Iterable[Observation]) -> dict[int, Trace]:
+    """Sort observations, given in time order, into one trace a mark."""
+    by_mark: dict[int, list[Observation]] = {}
+    for row in observations:
+        by_mark.setdefault(row.mark, []).append(row)
+    return {mark: _trace(rows) for mark, rows in sorted(by_mark.items())}
+
+
+def _trace(rows: list[Observation]) -> Trace:
+    colors: npt.NDArray[np.uint8] = np.frombuffer(b"".join(row.colors for row in rows), np.uint8)
+    return Trace(
+        frames=np.array([row.frame for row in rows], np.int32),
+        times=np.array([row.time for row in rows], np.float64),
+        states=np.array([row.state for row in rows], np.int8),
+        boxes=np.array([row.box for row in rows], np.float32),
+        areas=np.array([row.area for row in rows], np.int32),
+        anchors=np.array([row.anchor for row in rows], np.float32),
+        scores=np.array([row.score for row in rows], np.float32),
+        colors=colors.reshape(len(rows), -1),
+        rles=[row.rle for row in rows],
+    )

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from som_agent.grounding.keyframes import Keyframe
 from som_agent.marks.marked import MarkedFrame
+from som_agent.video.frame import Image
 
-__all__ = ["LOOK_PX", "KeyframeStore", "keyframe"]
+__all__ = ["LOOK_PX", "Keyframe", "KeyframeStore", "keyframe"]
 
 LOOK_PX = 1024
 """Long side of the pictures that a vision-language model is shown."""
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """A frame as a model is shown it.
+
+    Attributes:
+        image: the frame with its marks drawn, `[H, W, 3] uint8` RGB.
+        frame: source frame number.
+        time: seconds.
+        marks: the marks that can be read in it.
+    """
+
+    image: Image
+    frame: int
+    time: float
+    marks: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        h, w = self.image.shape[:2]
+        return f"Keyframe({self.frame}, {self.time:.3f} s, {w}x{h} px, marks {list(self.marks)})"
 
 
 class KeyframeStore:
     """At most `capacity` frames at even distances, however long the video; the newest is always one."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = max(capacity, 2)
+        self.capacity = capacity
         self._kept: list[MarkedFrame] = []
         self._newest: MarkedFrame | None = None
         self._stride = 1

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from som_agent.colors import color_counts
-from som_agent.history import GONE, OCCLUDED, VISIBLE
+from som_agent.history import GONE, OCCLUDED, VISIBLE, Observation
 from som_agent.marks.marked import MarkedFrame
-from som_agent.recorder import Observation
 from som_agent.regions import Regions
 from som_agent.rle import encode_crop
 from som_agent.video.frame import Image

@@ -6,20 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from som_agent.errors import InputError, SomError
+from som_agent.errors import InputError, SomError, first_line
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["first_line", "load_pretrained", "local_or_hub", "pick_device"]
+__all__ = ["load_pretrained", "local_or_hub", "pick_device"]
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an exception says, or its type where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def pick_device(name: str | None) -> torch.device:

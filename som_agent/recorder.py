@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from som_agent.history import History, MarkInfo, Trace
+from som_agent.history import History, MarkInfo, Observation, traces
 
-__all__ = ["Observation", "Recorder", "traces"]
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One mark in one frame: a row of a `Trace`, whose attributes these are."""
-
-    mark: int
-    frame: int
-    time: float
-    state: int
-    box: tuple[float, float, float, float]
-    area: int
-    anchor: tuple[float, float]
-    score: float
-    colors: bytes
-    rle: str
+__all__ = ["Recorder"]
 
 
 _FrameRows = tuple[int, float, list[Observation]]
@@ -36,7 +17,7 @@ _FrameRows = tuple[int, float, list[Observation]]
 
 
 class Recorder:
-    """Keeps what was seen, at most `max_rows` observations.
+    """Keeps what was seen, at most `max_rows` observations; three frames are kept whatever they hold.
 
     The newest frames are all kept, of those before them every `stride`-th one. When there are too many, the
     stride doubles: the past becomes coarser, but evenly so and without a hole.
@@ -104,26 +85,3 @@ class Recorder:
             traces=found,
             segmenter=segmenter,
         )
-
-
-def traces(observations: Iterable[Observation]) -> dict[int, Trace]:
-    """Sort observations, given in time order, into one trace a mark."""
-    by_mark: dict[int, list[Observation]] = {}
-    for row in observations:
-        by_mark.setdefault(row.mark, []).append(row)
-    return {mark: _trace(rows) for mark, rows in sorted(by_mark.items())}
-
-
-def _trace(rows: list[Observation]) -> Trace:
-    colors: npt.NDArray[np.uint8] = np.frombuffer(b"".join(row.colors for row in rows), np.uint8)
-    return Trace(
-        frames=np.array([row.frame for row in rows], np.int32),
-        times=np.array([row.time for row in rows], np.float64),
-        states=np.array([row.state for row in rows], np.int8),
-        boxes=np.array([row.box for row in rows], np.float32),
-        areas=np.array([row.area for row in rows], np.int32),
-        anchors=np.array([row.anchor for row in rows], np.float32),
-        scores=np.array([row.score for row in rows], np.float32),
-        colors=colors.reshape(len(rows), -1),
-        rles=[row.rle for row in rows],
-    )

@@ -10,13 +10,13 @@ import numpy as np
 
 from som_agent.answer import Answer
 from som_agent.errors import InputError
-from som_agent.history import History
+from som_agent.history import History, Observation
 from som_agent.keyframes import KeyframeStore
 from som_agent.marks.book import MarkBook
 from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.steady import SteadyPlacer
 from som_agent.observe import Observer
-from som_agent.recorder import Observation, Recorder
+from som_agent.recorder import Recorder
 from som_agent.scaling import fit
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.base import Segmenter
@@ -96,12 +96,11 @@ class Session:
             unmarked=choice.unmarked,
         )
         self._mask_size = (small.image.shape[1], small.image.shape[0])
-        unseen = {track: self._book.mark_of(track) for track in (*tracked.occluded, *tracked.gone)}
         rows = self._observer.observe(
             marked,
             small.image,
-            occluded=[mark for track in tracked.occluded if (mark := unseen[track])],
-            gone=[mark for track in tracked.gone if (mark := unseen[track])],
+            occluded=self._book.marks_of(tracked.occluded),
+            gone=self._book.marks_of(tracked.gone),
         )
         self._recorder.add(frame.index, frame.time, rows)
         self._keyframes.add(marked)

@@ -32,7 +32,7 @@ class Settings:
     keyframes: int = 12
 
     def __post_init__(self) -> None:
-        for name, least in (("max_marks", 1), ("size", 16), ("max_rows", 1), ("keyframes", 1)):
+        for name, least in (("max_marks", 1), ("size", 16), ("max_rows", 1), ("keyframes", 2)):
             value = getattr(self, name)
             if value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")

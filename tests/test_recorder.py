@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from som_agent.colors import COLOR_TERMS
-from som_agent.history import GONE, OCCLUDED, VISIBLE, MarkInfo
-from som_agent.recorder import Observation, Recorder, traces
+from som_agent.history import GONE, OCCLUDED, VISIBLE, MarkInfo, Observation, traces
+from som_agent.recorder import Recorder
 
 
 def seen(mark, frame, state=VISIBLE, **fields):

@@ -49,13 +49,12 @@ def ask(
 ) -> None:
     """Ask about a video, a picture or a stored run: the answer names marks, and when."""
     from som_agent.grounding import ask as ask_history
-    from som_agent.lmm import load_lmm
+    from som_agent.grounding import check_question, load_answerer
     from som_agent.runs import is_run, read_run
 
     # What the user mistyped must not cost a whole video first.
-    if not question.strip():
-        raise InputError("the question is empty")
-    model = lmm if lmm == "attributes" else load_lmm(lmm)
+    check_question(question)
+    model = load_answerer(lmm)
     if is_run(source):
         _refuse_options(context)
         run = read_run(source)

@@ -15,6 +15,7 @@ __all__ = [
     "End",
     "Every",
     "Json",
+    "LabelScheme",
     "Labels",
     "Lmm",
     "MaxMarks",

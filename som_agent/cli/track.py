@@ -41,6 +41,7 @@ def track(
 ) -> None:
     """Track every object of a video and write marked.mp4, tracks.parquet and run.json."""
     from som_agent.runs.record import record
+    from som_agent.runs.schema import VIDEO_FILE
     from som_agent.session import Session
     from som_agent.video import open_video
 
@@ -65,6 +66,6 @@ def track(
             {"run": str(out), "ended": ended, "frames": len(history.frames), "marks": len(history.marks)}
         )
     else:
-        sys.stdout.write(f"{out / 'marked.mp4'}: {len(history.frames)} frames, {len(history.marks)} marks\n")
+        sys.stdout.write(f"{out / VIDEO_FILE}: {len(history.frames)} frames, {len(history.marks)} marks\n")
     if stopped():
         raise KeyboardInterrupt

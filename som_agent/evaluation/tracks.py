@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from som_agent.errors import InputError, SomError
 from som_agent.evaluation.match import Found, Match
+from som_agent.segmenters.labels import read_index_png
 from som_agent.session import Session
 from som_agent.video import open_video, picture_files
 
@@ -33,8 +33,6 @@ __all__ = ["SequenceScore", "main", "score_sequence", "sequences"]
 
 ORACLE = "labels"
 """The segmenter that gives the true regions."""
-VOID = 255
-"""Pixels of a palette PNG that belong to no object for sure: the border in DAVIS."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,10 @@ def score_sequence(root: Path, name: str, segmenter: str = "hierarchy") -> Seque
 
     Raises:
         InputError: pictures or annotations are missing, or their sizes differ.
-        SegmenterError: an unknown segmenter.
+        SegmenterError: an unknown segmenter, or an annotation that is no index picture.
     """
     files = {file.stem: file for file in picture_files(root / "Annotations" / name)}
-    truth = {stem: _labels(file) for stem, file in files.items()}
+    truth = {stem: read_index_png(file) for stem, file in files.items()}
     match = Match(sorted({int(v) for labels in truth.values() for v in np.unique(labels)} - {0}))
     session = Session(f"{ORACLE}:{root / 'Annotations' / name}" if segmenter == ORACLE else segmenter)
     seconds, count = 0.0, 0
@@ -134,19 +132,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Console().print(_table(scores, options.segmenter))
     return 0
-
-
-def _labels(file: Path) -> npt.NDArray[np.uint8]:
-    """Object of each pixel, `[H, W] uint8`."""
-    from PIL import Image
-
-    with Image.open(file) as picture:
-        if picture.mode not in ("P", "L"):
-            raise InputError(f"{file} must be a palette or grey PNG, pixel = object; it is {picture.mode}")
-        labels = np.array(picture)
-        if picture.mode == "P":
-            labels[labels == VOID] = 0
-    return labels
 
 
 def _means(scores: Sequence[SequenceScore]) -> dict[str, float]:

@@ -3,6 +3,6 @@
 `chat` asks a vision-language model; `attributes` computes its answer from masks, pixels and tracks.
 """
 
-from som_agent.grounding.ask import ask
+from som_agent.grounding.ask import ask, check_question, load_answerer
 
-__all__ = ["ask"]
+__all__ = ["ask", "check_question", "load_answerer"]

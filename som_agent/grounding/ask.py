@@ -6,13 +6,34 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from som_agent.answer import Answer
-from som_agent.grounding.keyframes import Keyframe
+from som_agent.errors import InputError
 from som_agent.history import History
+from som_agent.keyframes import Keyframe
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-__all__ = ["ask"]
+__all__ = ["ask", "check_question", "load_answerer"]
+
+
+def check_question(question: str) -> None:
+    """Raise InputError where nothing is asked."""
+    if not question.strip():
+        raise InputError('the question is empty; ask, for example, "Which marks are red?"')
+
+
+def load_answerer(lmm: str | BaseChatModel) -> str | BaseChatModel:
+    """What `ask` takes as `lmm`, loaded where it is a model, so that a wrong name shows at once.
+
+    Raises:
+        AnswererError: an unknown model, or one that cannot be used.
+        MissingExtraError: a model whose package is an extra of som-agent.
+    """
+    if isinstance(lmm, str) and lmm == "attributes":
+        return lmm
+    from som_agent.lmm import load_lmm
+
+    return load_lmm(lmm)
 
 
 def ask(
@@ -36,13 +57,13 @@ def ask(
         InputError: an empty question.
         AnswererError: an unknown model, or one that failed to answer.
     """
-    if isinstance(lmm, str) and lmm == "attributes":
+    check_question(question)
+    model = load_answerer(lmm)
+    if isinstance(model, str):
         from som_agent.grounding import attributes
 
         return attributes.answer(question, history)
     from som_agent.grounding import chat
-    from som_agent.lmm import load_lmm
 
-    model = load_lmm(lmm)
     called = name or (lmm if isinstance(lmm, str) else type(lmm).__name__)
     return chat.answer(question, history, pictures, model, called)

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from som_agent.answer import Answer, Evidence, GroundedMark, Unsupported
-from som_agent.errors import AnswererError, SomError
+from som_agent.errors import AnswererError, SomError, first_line
 from som_agent.grounding.citations import Citations, cited_marks
 from som_agent.grounding.intervals import visible_intervals
-from som_agent.grounding.keyframes import Keyframe, choose_frames, named_times
+from som_agent.grounding.keyframes import choose_frames, named_times
 from som_agent.grounding.prompts import (
     NOTHING_FITS,
     frame_caption,
@@ -22,8 +22,8 @@ from som_agent.grounding.prompts import (
     system_prompt,
 )
 from som_agent.history import VISIBLE, History
+from som_agent.keyframes import Keyframe
 from som_agent.lmm.pictures import image_block
-from som_agent.pretrained import first_line
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from som_agent.errors import InputError
 from som_agent.history import VISIBLE, History
-from som_agent.video.frame import Image
 
-__all__ = ["Keyframe", "choose_frames", "named_times"]
-
-
-@dataclass(frozen=True)
-class Keyframe:
-    """A frame as a model is shown it.
-
-    Attributes:
-        image: the frame with its marks drawn, `[H, W, 3] uint8` RGB.
-        frame: source frame number.
-        time: seconds.
-        marks: the marks that can be read in it.
-    """
-
-    image: Image
-    frame: int
-    time: float
-    marks: tuple[int, ...]
-
-    def __repr__(self) -> str:
-        h, w = self.image.shape[:2]
-        return f"Keyframe({self.frame}, {self.time:.3f} s, {w}x{h} px, marks {list(self.marks)})"
+__all__ = ["choose_frames", "named_times"]
 
 
 def choose_frames(history: History, budget: int, times: Sequence[tuple[float, float]] = ()) -> list[int]:

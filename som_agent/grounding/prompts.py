@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from som_agent.colors import COLOR_TERMS
 from som_agent.grounding.intervals import visible_intervals
-from som_agent.grounding.keyframes import Keyframe
 from som_agent.history import VISIBLE, History, Trace
+from som_agent.keyframes import Keyframe
 
 __all__ = ["NOTHING_FITS", "frame_caption", "question_prompt", "repair_prompt", "roster", "system_prompt"]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from som_agent.errors import AnswererError, MissingExtraError, SomError
-from som_agent.pretrained import first_line
+from som_agent.errors import AnswererError, MissingExtraError, SomError, first_line
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

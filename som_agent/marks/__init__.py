@@ -2,7 +2,7 @@
 
 from som_agent.marks.draw import draw_marks
 from som_agent.marks.glyphs import plate_size, plate_sizes
-from som_agent.marks.labels import label_of, number_of
+from som_agent.marks.labels import label_of
 from som_agent.marks.mark import Mark
 from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.palette import color_of
@@ -17,7 +17,6 @@ __all__ = [
     "color_of",
     "draw_marks",
     "label_of",
-    "number_of",
     "parse_draw",
     "place",
     "plate_box",

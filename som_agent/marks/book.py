@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
 
-from som_agent.errors import InputError
 from som_agent.history import MarkInfo
-from som_agent.marks.labels import SCHEMES, Scheme, label_of
+from som_agent.marks.labels import Scheme, label_of
 from som_agent.marks.palette import color_of
 from som_agent.tracking.tracks import Tracked
 
@@ -43,15 +43,11 @@ class MarkBook:
     there is room to draw it. A number once given is never given again.
 
     Args:
-        max_marks: marks drawn at once.
+        max_marks: marks drawn at once, at least 1.
         labels: numbers or letters.
     """
 
     def __init__(self, max_marks: int, labels: Scheme = "numbers") -> None:
-        if max_marks < 1:
-            raise InputError(f"the number of marks must be at least 1, got {max_marks}")
-        if labels not in SCHEMES:
-            raise InputError(f"unknown label scheme {labels!r}; known: {', '.join(SCHEMES)}")
         self.max_marks = max_marks
         self.labels = labels
         self.table: dict[int, MarkInfo] = {}
@@ -59,9 +55,9 @@ class MarkBook:
         self._drawn: set[int] = set()  # tracks drawn in the frame before
         self._next = 1
 
-    def mark_of(self, track: int) -> int | None:
-        """The mark of a track, None while it has none."""
-        return self._mark_of.get(track)
+    def marks_of(self, tracks: Sequence[int]) -> list[int]:
+        """The marks of those of the tracks that have one."""
+        return [self._mark_of[track] for track in tracks if track in self._mark_of]
 
     def choose(self, tracked: Tracked) -> Choice:
         """Number what can be numbered and choose what is drawn."""

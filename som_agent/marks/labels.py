@@ -6,7 +6,7 @@ from typing import Literal
 
 from som_agent.errors import InputError
 
-__all__ = ["SCHEMES", "Scheme", "label_of", "number_of"]
+__all__ = ["SCHEMES", "Scheme", "label_of"]
 
 Scheme = Literal["numbers", "letters"]
 SCHEMES: tuple[Scheme, ...] = ("numbers", "letters")
@@ -25,16 +25,3 @@ def label_of(number: int, labels: Scheme = "numbers") -> str:
         number, digit = divmod(number - 1, 26)  # there is no zero: A is 1, Z is 26, AA is 27
         text = chr(ord("A") + digit) + text
     return text
-
-
-def number_of(label: str) -> int:
-    """The mark that a label names, the inverse of `label_of` in either scheme; letters in either case."""
-    text = label.strip().upper()
-    if text.isascii() and text.isdigit() and int(text) > 0:
-        return int(text)
-    if text.isascii() and text.isalpha():
-        number = 0
-        for letter in text:
-            number = number * 26 + ord(letter) - ord("A") + 1
-        return number
-    raise InputError(f"{label!r} is not the label of a mark; labels are numbers from 1, or letters")

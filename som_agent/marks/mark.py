@@ -21,7 +21,6 @@ class Mark:
         plate: x0, y0, x1, y1 of the drawn label in pixels of the written picture; None where not drawn.
         box: x0, y0, x1, y1 of the object in source pixels.
         area: pixels of the object in the source.
-        state: one of `som_agent.history.STATES`.
         shown: whether the label is drawn.
         reason: why the label is not drawn, or not on its object; None where it is.
         score: the segmenter's or tracker's confidence, 0 to 1.
@@ -34,7 +33,6 @@ class Mark:
     plate: tuple[int, int, int, int] | None
     box: tuple[float, float, float, float]
     area: int
-    state: str = "visible"
     shown: bool = True
     reason: str | None = None
     score: float = 1.0

@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from som_agent.errors import InputError, SomError
-from som_agent.grounding.keyframes import Keyframe
-from som_agent.history import STATES, VISIBLE, History, MarkInfo
-from som_agent.keyframes import keyframe
+from som_agent.history import STATES, VISIBLE, History, MarkInfo, Observation, traces
+from som_agent.keyframes import Keyframe, keyframe
 from som_agent.marks.glyphs import plate_sizes
 from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.placement import place
 from som_agent.marks.style import MarkStyle
-from som_agent.recorder import Observation, traces
 from som_agent.regions import Regions
 from som_agent.rle import decode
 from som_agent.runs.schema import INFO_FILE, TRACKS_FILE

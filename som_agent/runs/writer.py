@@ -16,9 +16,8 @@ from typing import Any, Self
 import numpy as np
 
 from som_agent.errors import OutputError
-from som_agent.history import STATES, VISIBLE, MarkInfo
+from som_agent.history import STATES, VISIBLE, MarkInfo, Observation
 from som_agent.marks.marked import MarkedFrame
-from som_agent.recorder import Observation
 from som_agent.rle import encode_crop
 from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, VIDEO_FILE, tracks_schema
 from som_agent.settings import Settings

@@ -15,20 +15,19 @@ are any.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from som_agent.errors import SegmenterError
-from som_agent.pretrained import first_line
+from som_agent.errors import SegmenterError, first_line
 from som_agent.regions import BoolArray, Regions
 from som_agent.rle import decode
+from som_agent.video.folders import natural_order
 from som_agent.video.frame import Frame
 
-__all__ = ["LabelsSegmenter"]
+__all__ = ["LabelsSegmenter", "read_index_png"]
 
 _VOID = 255
 _INDEX_MODES = ("1", "L", "P", "I", "I;16")
@@ -61,7 +60,7 @@ class LabelsSegmenter:
                 f"{self.name}: no masks in the folder; it needs index PNGs or JSON lists of COCO RLEs"
             )
         self._by_name = {**lists, **pngs}
-        self._sequence = sorted((pngs or lists).values(), key=_natural)
+        self._sequence = sorted((pngs or lists).values(), key=natural_order)
 
     def __repr__(self) -> str:
         return f"LabelsSegmenter({str(self.folder)!r}, {len(self._sequence)} files)"
@@ -71,13 +70,13 @@ class LabelsSegmenter:
         path = self._file_of(frame)
         h, w = frame.image.shape[:2]
         if path.suffix.lower() == ".json":
-            shown = [_resize_labels(mask, h, w) for mask in _read_rles(path) if mask.any()]
+            shown = [_fitted(mask, h, w) for mask in _read_rles(path) if mask.any()]
             return (
                 Regions.from_masks(np.array(shown))
                 if shown
                 else Regions.from_labels(np.zeros((h, w), np.int32))
             )
-        return Regions.from_labels(_resize_labels(_read_index_png(path), h, w))
+        return Regions.from_labels(_fitted(read_index_png(path), h, w))
 
     def _file_of(self, frame: Frame) -> Path:
         if frame.name is not None:
@@ -95,14 +94,12 @@ class LabelsSegmenter:
         return self._sequence[frame.index]
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key of a file name with its numbers by value: mask_2 before mask_10."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+def read_index_png(path: Path) -> npt.NDArray[np.int32]:
+    """Object of each pixel, `[H, W] int32`; 0 for none, void included.
 
-
-def _read_index_png(path: Path) -> npt.NDArray[np.int32]:
-    """Object of each pixel, `[H, W] int32`."""
+    Raises:
+        SegmenterError: it cannot be read, or is no index picture.
+    """
     from PIL import Image
 
     try:
@@ -154,8 +151,11 @@ def _decode(rle: dict[str, Any]) -> BoolArray:
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(w, h).T
 
 
-def _resize_labels(labels: npt.NDArray[Any], h: int, w: int) -> npt.NDArray[Any]:
-    """Labels resized to the nearest pixel, `[h, w]`; an object too small for that keeps one pixel."""
+def _fitted(labels: npt.NDArray[Any], h: int, w: int) -> npt.NDArray[Any]:
+    """Labels resized to the nearest pixel, `[h, w]`; an object too small for that keeps one pixel.
+
+    Unlike `scaling.resize_labels` it smooths nothing: these masks are taken at their word.
+    """
     height, width = labels.shape
     if (height, width) == (h, w):
         return labels

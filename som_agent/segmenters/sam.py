@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from som_agent.errors import SegmenterError
-from som_agent.pretrained import first_line, pick_device
+from som_agent.errors import SegmenterError, first_line
+from som_agent.pretrained import pick_device
 from som_agent.regions import Regions
 from som_agent.segmenters.collect import regions_of_masks
 from som_agent.video.frame import Frame

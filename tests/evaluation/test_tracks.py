@@ -70,7 +70,7 @@ def test_bad_input_is_one_line(root: Path, tmp_path: Path, capsys: pytest.Captur
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(mask)
     assert "there is an annotation of another size for 00003" in says(str(root))
     Image.fromarray(np.zeros((96, 160, 3), np.uint8)).save(mask)
-    assert "must be a palette or grey PNG" in says(str(root))
+    assert "must be a palette or grey index PNG" in says(str(root))
     mask.unlink()
     assert "there is no annotation for 00003" in says(str(root))
 

@@ -14,8 +14,8 @@ from langchain_openai import ChatOpenAI
 
 from som_agent.errors import AnswererError
 from som_agent.grounding.chat import answer
-from som_agent.grounding.keyframes import Keyframe
 from som_agent.history import OCCLUDED, VISIBLE, History, MarkInfo, Trace
+from som_agent.keyframes import Keyframe
 
 WIDTH, HEIGHT = 64, 48
 

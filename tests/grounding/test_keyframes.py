@@ -135,16 +135,16 @@ def test_intervals_join_what_was_not_looked_at_between():
     coarse = trace([0, 30, 60, 120, 150])
     looked = np.arange(0, 160, 30, dtype=np.int32)
     assert visible_intervals(coarse, frames=looked) == [(0.0, 6.0), (12.0, 15.0)]
-    assert visible_intervals(coarse) == [(0.0, 15.0)]
+    assert visible_intervals(coarse, frames=coarse.frames) == [(0.0, 15.0)]
 
 
 def test_intervals_bridge_short_gaps_only():
     states = [VISIBLE] * 3 + [OCCLUDED] * 3 + [VISIBLE] * 2 + [GONE] * 5 + [VISIBLE]
     t = trace(range(14), states=states)
-    assert visible_intervals(t) == [(0.0, 0.7), (1.3, 1.3)]
-    assert visible_intervals(t, max_gap=0.3) == [(0.0, 0.2), (0.6, 0.7), (1.3, 1.3)]
+    assert visible_intervals(t, frames=t.frames) == [(0.0, 0.7), (1.3, 1.3)]
 
 
 def test_never_visible_has_no_interval():
-    assert visible_intervals(trace([0, 1], states=[GONE, OCCLUDED])) == []
-    assert visible_intervals(trace([])) == []
+    hidden, empty = trace([0, 1], states=[GONE, OCCLUDED]), trace([])
+    assert visible_intervals(hidden, frames=hidden.frames) == []
+    assert visible_intervals(empty, frames=empty.frames) == []

@@ -10,8 +10,8 @@ from tokenizers.models import WordLevel
 
 from som_agent.errors import AnswererError
 from som_agent.grounding.chat import answer
-from som_agent.grounding.keyframes import Keyframe
 from som_agent.history import VISIBLE, History, MarkInfo, Trace
+from som_agent.keyframes import Keyframe
 from som_agent.lmm import load_lmm
 from som_agent.lmm.llava import ChatLlava
 from som_agent.lmm.pictures import image_block

@@ -10,7 +10,7 @@ from pycocotools import mask as coco
 
 from som_agent.errors import SegmenterError
 from som_agent.segmenters import load_segmenter
-from som_agent.segmenters.labels import LabelsSegmenter, _decode, _resize_labels
+from som_agent.segmenters.labels import LabelsSegmenter, _decode, _fitted
 from som_agent.video.frame import Frame
 
 # pycocotools 2.0 with numpy 2
@@ -159,7 +159,7 @@ def test_no_object_is_lost_by_resizing(data, source, target):
     y = data.draw(st.integers(0, height - 1))
     x = data.draw(st.integers(0, width - 1))
     labels[y, x] = 5
-    out = _resize_labels(labels, h, w)
+    out = _fitted(labels, h, w)
     assert out.shape == (h, w)
     assert (out == 5).any()
     ys, xs = np.nonzero(out == 5)

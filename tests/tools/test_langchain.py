@@ -214,8 +214,9 @@ def test_pictures_and_folders_of_pictures(tool: AskVideoTool, root: Path, blocks
 def test_a_truncated_video_is_reported(root: Path, tool: AskVideoTool) -> None:
     whole = (root / "blocks.mp4").read_bytes()
     (root / "cut.mp4").write_bytes(whole[: int(len(whole) * 0.9)])
-    text = tool.invoke({**RED, "video": "cut.mp4"})
-    assert "Note: " in text.splitlines()[-1]
+    message = tool.invoke(call(**{**RED, "video": "cut.mp4"}))
+    assert "cut.mp4 is cut off" in str(message.content).splitlines()[-1]
+    assert "cut.mp4 is cut off" in message.artifact["unsupported"][-1]["text"]
 
 
 def test_a_model_that_looks_at_pictures(root: Path) -> None:

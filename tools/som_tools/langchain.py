@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation, 
 
 from som_agent.answer import Answer, GroundedMark
 from som_agent.errors import InputError, SomError
-from som_agent.lmm import load_lmm
+from som_agent.grounding import check_question, load_answerer
 from som_agent.segmenters import Segmenter, load_segmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
@@ -79,7 +79,7 @@ class AskVideoTool(BaseTool):
 
     _watched: WatchedVideos = PrivateAttr(default_factory=lambda: WatchedVideos(REMEMBERED))
     _loading: Lock = PrivateAttr(default_factory=Lock)
-    _model: BaseChatModel | None = PrivateAttr(default=None)
+    _model: str | BaseChatModel | None = PrivateAttr(default=None)
     _segmenter: Segmenter | None = PrivateAttr(default=None)
 
     @field_validator("roots", mode="before")
@@ -95,26 +95,25 @@ class AskVideoTool(BaseTool):
     def _run(self, video: str, question: str) -> tuple[str, dict[str, Any]]:
         write = _stream_writer()
         try:
-            if not question.strip():
-                raise InputError("the question is empty")
+            check_question(question)
             source = allowed_source(video, self.roots)
             model, segmenter = self._load()  # before the video is tracked: a wrong name costs no time
             watched = self._watch(video, source, segmenter, write)
             write({"type": "som.asking", "video": video, "question": question})
             name = self.lmm if isinstance(self.lmm, str) else None
-            answer = watched.session.ask(question, lmm=model, name=name)
+            answer = watched.session.ask(question, lmm=model, name=name).seen_in_part(watched.problem)
         except SomError as error:
             raise ToolException(str(error)) from error
-        return _content(answer, watched), answer.to_json()
+        return _content(answer, watched.session), answer.to_json()
 
     def _load(self) -> tuple[str | BaseChatModel, Segmenter]:
         """Who answers and who segments; loaded once for all videos."""
         with self._loading:
             if self._segmenter is None:
                 self._segmenter = load_segmenter(self.segmenter)
-            if self._model is None and self.lmm != "attributes":
-                self._model = load_lmm(self.lmm)
-        return self._model or "attributes", self._segmenter
+            if self._model is None:
+                self._model = load_answerer(self.lmm)
+        return self._model, self._segmenter
 
     def _watch(self, video: str, path: Path, segmenter: Segmenter, write: Callable[[Any], None]) -> Watched:
         """The tracked video; progress is told under the name that the model gave it."""
@@ -152,18 +151,16 @@ def _stream_writer() -> Callable[[Any], None]:
         return lambda _event: None
 
 
-def _content(answer: Answer, watched: Watched) -> str:
-    """The answer as text for a model: what it says, its marks, what is not grounded, what was not read."""
+def _content(answer: Answer, session: Session) -> str:
+    """The answer as text for a model: what it says, its marks, what is not grounded."""
     lines = [answer.text]
     if answer.marks:
-        history = watched.session.history
+        history = session.history
         width, height = history.size
         a, b = history.times[[0, -1]]
         lines.append(f"Marks (picture {width}x{height} px, seen {a:.1f}-{b:.1f} s):")
         lines += [_roster_line(mark) for mark in answer.marks]
     lines += [f'Not grounded: "{part.text}": {part.reason}' for part in answer.unsupported]
-    if watched.problem:
-        lines.append(f"Note: {watched.problem}")
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ from som_agent.grounding.attributes.query import (
     Visible,
     leaves,
 )
-from som_agent.grounding.attributes.table import Bools, Floats, Ints, Table, rows_of, spans
+from som_agent.grounding.attributes.table import Bools, Floats, Table, rows_of, spans
 
 __all__ = ["BY_FRAME", "Evaluator"]
 
@@ -160,24 +160,29 @@ class Evaluator:
         table = self.table
         if key in ("seen", "last", "return", "duration", "path"):
             return self._over_time(key, base)
-        sides = table.boxes[:, 2:] - table.boxes[:, :2]
-        speed = np.hypot(table.velocities[:, 0], table.velocities[:, 1]) if key == "speed" else sides[:, 0]
-        width, height = (max(side, 1) for side in table.history.size)
-        off = np.hypot(table.centres[:, 0] - width / 2, table.centres[:, 1] - height / 2)
-        columns = {
-            "area": table.areas,
-            "width": sides[:, 0],
-            "height": sides[:, 1],
-            "x": table.centres[:, 0],
-            "y": table.centres[:, 1],
-            "centre": off,
-            "speed": speed,
-        }
         if key == "speed":  # the mean: a mark that rests and then runs is faster than one that only rests
             count = np.bincount(table.owner[base], minlength=len(table.marks))
-            total = np.bincount(table.owner[base], weights=speed[base], minlength=len(table.marks))
+            total = np.bincount(table.owner[base], weights=table.speeds[base], minlength=len(table.marks))
             return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-        return predicates.mark_medians(table, columns[key], base)
+        return predicates.mark_medians(table, self._column(key), base)
+
+    def _column(self, key: str) -> Floats:
+        """The value of each row by a key of its box, `[R] float64`."""
+        table = self.table
+        match key:
+            case "area":
+                return table.areas
+            case "width":
+                return np.asarray(table.boxes[:, 2] - table.boxes[:, 0])
+            case "height":
+                return np.asarray(table.boxes[:, 3] - table.boxes[:, 1])
+            case "x":
+                return table.centres[:, 0]
+            case "y":
+                return table.centres[:, 1]
+            case "centre":
+                return np.asarray(np.hypot(*(table.centres - np.array(table.history.size) / 2).T))
+        raise KeyError(key)
 
     def _over_time(self, key: str, base: Bools) -> Floats:
         table = self.table
@@ -193,8 +198,7 @@ class Evaluator:
                 case "duration":
                     values[owner] = sum(b - a + table.step for a, b in spans(table, rows))
                 case "path":
-                    speed = np.hypot(table.velocities[rows, 0], table.velocities[rows, 1])
-                    values[owner] = speed.sum() * max(table.step, 1e-9)
+                    values[owner] = table.speeds[rows].sum() * max(table.step, 1e-9)
         return values
 
     def _each_happens(self, events: list[Event], base: Bools) -> Bools:
@@ -217,19 +221,13 @@ class Evaluator:
         rows = np.flatnonzero(base)
         held = np.zeros(len(table), bool)
         if len(rows):
-            value = self._by_frame(best.key, rows)
+            value = self._column(best.key)[rows]
             by_rank = np.lexsort((rows, -best.sign * value, table.frame[rows]))
             frame = table.frame[rows][by_rank]
             first = np.searchsorted(frame, frame, side="left")
             place = np.arange(len(by_rank)) - first
             held[rows[by_rank[(place >= best.rank) & (place < best.rank + best.count)]]] = True
         return held
-
-    def _by_frame(self, key: str, rows: Ints) -> Floats:
-        centres = self.table.centres[rows]
-        if key == "centre":
-            return np.asarray(np.hypot(*(centres - np.array(self.table.history.size) / 2).T))
-        return np.asarray(centres[:, 0 if key == "x" else 1])
 
 
 _MOMENTS = ("seen", "last", "return")

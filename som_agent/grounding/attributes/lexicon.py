@@ -8,7 +8,7 @@ written out (or made here from short lists) instead of being stemmed, so that a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from som_agent.grounding.attributes.query import (
     Best,
     Compare,
     Event,
+    EventKind,
     Filter,
     HasColor,
     Moves,
@@ -28,7 +29,7 @@ from som_agent.grounding.attributes.query import (
     Visible,
 )
 
-__all__ = ["COLOR_WORDS", "Item", "Kind", "lexicon"]
+__all__ = ["Item", "Kind", "lexicon"]
 
 Kind: TypeAlias = Literal[
     "ask",  # name: an `Ask`
@@ -72,7 +73,8 @@ class Item:
     numbers: tuple[int, ...] = ()
 
 
-COLOR_WORDS: dict[str, tuple[str, ...]] = {
+# Basic colour term → the words that are read as it.
+_COLOR_WORDS: dict[str, tuple[str, ...]] = {
     "black": ("black",),
     "white": ("white", "cream"),
     "grey": ("grey", "gray", "silver"),
@@ -85,7 +87,6 @@ COLOR_WORDS: dict[str, tuple[str, ...]] = {
     "pink": ("pink", "rose"),
     "brown": ("brown", "tan", "beige"),
 }
-"""Basic colour term → the words that are read as it."""
 
 _BETWEEN_COLORS = {
     "teal": ("green", "blue"),
@@ -95,15 +96,15 @@ _BETWEEN_COLORS = {
 }
 _NEUTRAL = ("black", "white", "grey")
 
-_SIZES = {"big": "big large huge", "small": "small little tiny"}
+_SIZES: dict[Literal["big", "small"], str] = {"big": "big|large|huge", "small": "small|little|tiny"}
 _PLACES = {
-    "left": "left lefthand",
-    "right": "right righthand",
-    "top": "top upper upmost",
-    "bottom": "bottom lower",
-    "centre": "centre center middle central",
-    "corner": "corner corners",
-    "edge": "edge border edges borders",
+    "left": "left|lefthand",
+    "right": "right|righthand",
+    "top": "top|upper|upmost",
+    "bottom": "bottom|lower",
+    "centre": "centre|center|middle|central",
+    "corner": "corner|corners",
+    "edge": "edge|border|edges|borders",
 }
 _PLACE_HALVES = ("left", "right", "top", "bottom")
 
@@ -171,7 +172,7 @@ _RELATIONS = {
     "colored like|same colour|same color|the same colour|the same color",
 }
 
-_EVENTS = {
+_EVENTS: dict[EventKind, str] = {
     "appear": "appear|appears|appeared|appearing|show up|shows up|showed up|come into view|comes into view|"
     "came into view|first appear|first appears|first appeared|first visible|first seen|first show up|"
     "first shows up|become visible|becomes visible|first sight",
@@ -186,11 +187,14 @@ _EVENTS = {
     "reappears|"
     "reappeared|reappearing|appear again|appears again|appeared again",
 }
+_LEAVE = "left|leave|leaves|leaving"
+_ENTER = "enter|enters|entered|entering"
+_VIEWS = "scene|picture|frame|view|image|video|screen|shot"
 _VISIBLE = "visible|seen|in view|in sight|on screen|on the screen|present"
 _ABSENT = "hidden|occluded|invisible|gone|missing|out of view|out of sight|absent"
 
-_MOVE = "move moves moving moved"
-_GO = f"{_MOVE} go goes going went travel travels travelling traveling travelled traveled heading heads"
+_MOVE = "move|moves|moving|moved"
+_GO = f"{_MOVE}|go|goes|going|went|travel|travels|travelling|traveling|travelled|traveled|heading|heads"
 _DIRECTIONS = {
     "left": "left|to the left|leftward|leftwards|towards the left|toward the left|from right to left",
     "right": "right|to the right|rightward|rightwards|towards the right|toward the right|from left to right",
@@ -296,13 +300,10 @@ _PREPOSITIONS = (
 def lexicon() -> dict[tuple[str, ...], Item]:
     """Phrase, as its lower-case words, → item; the text of an item is filled in when it is met."""
     entries: dict[tuple[str, ...], Item] = {}
+    add = partial(_add, entries)
 
-    def add(phrases: str, kind: Kind, name: str = "", filter_: Filter | None = None, *numbers: int) -> None:
-        for phrase in phrases.split("|"):
-            entries[tuple(phrase.split())] = Item(kind, "", name, filter_, numbers)
-
-    def add_words(words: str, kind: Kind, name: str = "", filter_: Filter | None = None) -> None:
-        add("|".join(words.split()), kind, name, filter_)
+    def add_words(words: str, kind: Kind, name: str = "") -> None:
+        add("|".join(words.split()), kind, name)
 
     add_words(_WORDS, "word")
     add_words(_PREPOSITIONS, "preposition")
@@ -331,8 +332,8 @@ def lexicon() -> dict[tuple[str, ...], Item]:
     add("still", "still")
     ordinals = ("first|1st", "second|2nd", "third|3rd", "fourth|4th", "fifth|5th", "sixth|6th")
     for rank, phrases in enumerate(ordinals):
-        add(phrases, "ordinal", "", None, rank)
-    add("last|final", "ordinal", "", None, -1)
+        add(phrases, "ordinal", number=rank)
+    add("last|final", "ordinal", number=-1)
 
     for ask, phrases in _ASKS.items():
         add(phrases, "ask", ask)
@@ -342,79 +343,74 @@ def lexicon() -> dict[tuple[str, ...], Item]:
         "word",
     )
     for (key, sign), phrases in _ORDERS.items():
-        add(phrases, "order", key, None, sign)
+        add(phrases, "order", key, number=sign)
 
     _add_attributes(entries)
     _add_actions(entries)
     return entries
 
 
+def _add(
+    entries: dict[tuple[str, ...], Item],
+    phrases: str,
+    kind: Kind,
+    name: str = "",
+    filter_: Filter | None = None,
+    *,
+    number: int | None = None,
+) -> None:
+    """Enter phrases, with bars between them."""
+    for phrase in phrases.split("|"):
+        entries[tuple(phrase.split())] = Item(kind, "", name, filter_, () if number is None else (number,))
+
+
 def _add_attributes(entries: dict[tuple[str, ...], Item]) -> None:
     """Colours, sizes, places, superlatives, comparatives and relations."""
-    for term, words in COLOR_WORDS.items():
-        for word in words:
-            entries[word,] = Item("filter", "", "", HasColor(term))
+    add = partial(_add, entries)
+    for term, words in _COLOR_WORDS.items():
+        add("|".join(words), "filter", filter_=HasColor(term))
     for word, terms in _BETWEEN_COLORS.items():
-        entries[word,] = Item("filter", "", "", AnyOf(tuple(HasColor(term) for term in terms)))
-    chromatic = AnyOf(tuple(HasColor(term) for term in COLOR_WORDS if term not in _NEUTRAL))
-    for word in ("colourful", "colorful"):
-        entries[word,] = Item("filter", "", "", chromatic)
-    for phrase in ("without colour", "without color", "colourless", "colorless"):
-        entries[tuple(phrase.split())] = Item("filter", "", "", Not(chromatic))
+        add(word, "filter", filter_=AnyOf(tuple(HasColor(term) for term in terms)))
+    chromatic = AnyOf(tuple(HasColor(term) for term in _COLOR_WORDS if term not in _NEUTRAL))
+    add("colourful|colorful", "filter", filter_=chromatic)
+    add("without colour|without color|colourless|colorless", "filter", filter_=Not(chromatic))
     for size, text in _SIZES.items():
-        for word in text.split():
-            entries[word,] = Item("filter", "", "", Size("big" if size == "big" else "small"))
+        add(text, "filter", filter_=Size(size))
     for place, text in _PLACES.items():
-        for word in text.split():
-            entries[word,] = Item("filter", "", "", Place((place,)))
+        add(text, "filter", filter_=Place((place,)))
     for side in _PLACE_HALVES:
-        entries[side, "half"] = Item("filter", "", "", Place((f"{side} half",)))
+        add(f"{side} half", "filter", filter_=Place((f"{side} half",)))
     for (key, sign), text in _SUPERLATIVES.items():
-        for phrase in text.split("|"):
-            entries[tuple(phrase.split())] = Item("best", "", "", Best(key, sign))
-            if "centre" in phrase:
-                entries[tuple(phrase.replace("centre", "center").split())] = Item(
-                    "best", "", "", Best(key, sign)
-                )
+        add(text, "best", filter_=Best(key, sign))
+        add(text.replace("centre", "center"), "best", filter_=Best(key, sign))
     for (key, sign), text in _COMPARATIVES.items():
+        add(text, "best", filter_=Best(key, sign))
         for phrase in text.split("|"):
-            entries[tuple(phrase.split())] = Item("best", "", "", Best(key, sign))
-            entries[*phrase.split(), "than"] = Item("more", "", "", Compare(key, sign, Selector()))
+            add(f"{phrase} than", "more", filter_=Compare(key, sign, Selector()))
     for side, key, sign in (("left", "x", -1), ("right", "x", 1), ("top", "y", -1), ("bottom", "y", 1)):
-        for article in ((), ("the",)):
-            entries["from", *article, side] = Item("side", "", "", Best(key, sign))
+        add(f"from {side}|from the {side}", "side", filter_=Best(key, sign))
     for name, text in _RELATIONS.items():
-        for phrase in text.split("|"):
-            entries[tuple(phrase.split())] = Item("relation", "", name)
+        add(text, "relation", name)
 
 
 def _add_actions(entries: dict[tuple[str, ...], Item]) -> None:
     """Motion, events, and being seen or not."""
-    for word in _MOVE.split():
-        entries[word,] = Item("filter", "", "", Moves())
-    entries["in", "motion"] = Item("filter", "", "", Moves())
+    add = partial(_add, entries)
+    add(f"{_MOVE}|in motion", "filter", filter_=Moves())
     for how, text in _DIRECTIONS.items():
-        for verb, phrase in product(_GO.split(), text.split("|")):
-            entries[verb, *phrase.split()] = Item("filter", "", "", Moves(how))
-        for adverb, verb in product(text.split("|"), _MOVE.split()):
-            if how in ("fast", "slow"):
-                entries[adverb, verb] = Item("filter", "", "", Moves(how))
-    for how, text in (("fast", "fast quick"), ("slow", "slow")):
-        for word in text.split():
-            entries[word,] = Item("filter", "", "", Moves(how))
-    for phrase in _STILL.split("|"):
-        entries[tuple(phrase.split())] = Item("filter", "", "", Not(Moves()))
+        for verb, phrase in product(_GO.split("|"), text.split("|")):
+            add(f"{verb} {phrase}", "filter", filter_=Moves(how))
+        if how in ("fast", "slow"):
+            for adverb, verb in product(text.split("|"), _MOVE.split("|")):
+                add(f"{adverb} {verb}", "filter", filter_=Moves(how))
+    add("fast|quick", "filter", filter_=Moves("fast"))
+    add("slow", "filter", filter_=Moves("slow"))
+    add(_STILL, "filter", filter_=Not(Moves()))
     for kind, text in _EVENTS.items():
-        event = Event(kind)  # type: ignore[arg-type]
-        for phrase in text.split("|"):
-            entries[tuple(phrase.split())] = Item("filter", "", "", event)
-    for verb, place in product(
-        ("left", "leave", "leaves", "leaving", "enter", "enters", "entered", "entering"),
-        ("scene", "picture", "frame", "view", "image", "video", "screen", "shot"),
-    ):
-        kind_ = Event("enter" if verb.startswith("enter") else "leave")
-        entries[verb, "the", place] = Item("filter", "", "", kind_)
-    for phrase in _VISIBLE.split("|"):
-        entries[tuple(phrase.split())] = Item("filter", "", "", Visible())
-    for phrase in _ABSENT.split("|"):
-        entries[tuple(phrase.split())] = Item("filter", "", "", Absent())
+        add(text, "filter", filter_=Event(kind))
+    for verb, place in product(_LEAVE.split("|"), _VIEWS.split("|")):
+        add(f"{verb} the {place}", "filter", filter_=Event("leave"))
+    for verb, place in product(_ENTER.split("|"), _VIEWS.split("|")):
+        add(f"{verb} the {place}", "filter", filter_=Event("enter"))
+    add(_VISIBLE, "filter", filter_=Visible())
+    add(_ABSENT, "filter", filter_=Absent())

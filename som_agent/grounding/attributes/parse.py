@@ -14,6 +14,7 @@ from typing import Literal, cast
 from som_agent.grounding.attributes.lexicon import Item
 from som_agent.grounding.attributes.phrases import Parser, State, join, parts_of
 from som_agent.grounding.attributes.query import (
+    CLAIMING,
     AllOf,
     Ask,
     Best,
@@ -181,7 +182,7 @@ def _read(ask: Ask, items: list[Item], state: State) -> Query:
         state.unknown.append(Unknown(first.text, reason="say which mark is meant, by its number"))
         return Query(ask, vague=True)
 
-    if ask in ("verify", "when", "duration", "times"):
+    if ask in CLAIMING:
         subject, claim = _subject_and_claim(items, state)
         lost = bool(state.unknown) and (subject is None or claim is None)
         if ask == "times" and claim == Event("appear"):

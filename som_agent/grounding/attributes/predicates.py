@@ -6,10 +6,10 @@ import numpy as np
 
 from som_agent.colors import COLOR_TERMS
 from som_agent.grounding.attributes.query import Event, HasColor, Moves, Place, Size
-from som_agent.grounding.attributes.table import GAP, Bools, Floats, Table, rows_of
+from som_agent.grounding.attributes.table import Bools, Floats, Table, rows_of
+from som_agent.grounding.intervals import GAP_S
 
 __all__ = [
-    "MOVING",
     "color_strength",
     "events",
     "has_color",
@@ -19,8 +19,7 @@ __all__ = [
     "mark_medians",
 ]
 
-MOVING = 0.02
-"""A mark moves when it goes faster than this, in picture diagonals a second."""
+_MOVING = 0.02  # a mark moves when it goes faster than this, in picture diagonals a second
 _FAST = 0.2
 
 # What highlights and shade of a colour are named: they may complete a share that is too small by itself.
@@ -128,8 +127,8 @@ def _at_edge(table: Table, width: int, height: int) -> Bools:
 def is_moving(table: Table, of: Moves) -> Bools:
     """Motion against the picture; see `Table.velocities`."""
     velocity = table.velocities
-    speed = np.hypot(velocity[:, 0], velocity[:, 1])
-    moving = speed > MOVING
+    speed = table.speeds
+    moving = speed > _MOVING
     match of.how:
         case "left" | "right":
             along = velocity[:, 0] * (1 if of.how == "right" else -1)
@@ -142,7 +141,7 @@ def is_moving(table: Table, of: Moves) -> Bools:
         case _:
             return np.asarray(moving)
     # Half of the speed lies within 60 degrees of the direction.
-    return np.asarray((along > MOVING) & (along >= 0.5 * speed))
+    return np.asarray((along > _MOVING) & (along >= 0.5 * speed))
 
 
 def events(table: Table, of: Event) -> Bools:
@@ -164,7 +163,7 @@ def events(table: Table, of: Event) -> Bools:
             case "appear":
                 happens[first] = not again
             case "enter":
-                happens[first] = again or table.times[first] > table.clock[0] + GAP
+                happens[first] = again or table.times[first] > table.clock[0] + GAP_S
             case "sight":
                 happens[first] = True
             case "return":
@@ -173,5 +172,5 @@ def events(table: Table, of: Event) -> Bools:
                 happens[table.owner == owner] = False
                 happens[last] = True
             case "leave":
-                happens[last] = table.times[last] < table.clock[-1] - GAP
+                happens[last] = table.times[last] < table.clock[-1] - GAP_S
     return happens

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "CLAIMING",
     "Absent",
     "AllOf",
     "AnyOf",
@@ -15,6 +16,7 @@ __all__ = [
     "Clause",
     "Compare",
     "Event",
+    "EventKind",
     "Filter",
     "HasColor",
     "Is",
@@ -48,6 +50,9 @@ Ask: TypeAlias = Literal[
     "describe",
 ]
 
+CLAIMING: tuple[Ask, ...] = ("verify", "when", "duration", "times")
+"""What is asked of a claim about a subject: "is the red mark moving"; the others have a subject only."""
+
 
 @dataclass(frozen=True)
 class HasColor:
@@ -77,11 +82,14 @@ class Moves:
     how: str = ""
 
 
+EventKind: TypeAlias = Literal["appear", "enter", "sight", "leave", "return", "last"]
+
+
 @dataclass(frozen=True)
 class Event:
     """The moment at which the mark does it; see `predicates.events`."""
 
-    kind: Literal["appear", "enter", "sight", "leave", "return", "last"]
+    kind: EventKind
 
 
 @dataclass(frozen=True)
@@ -253,7 +261,7 @@ class Query:
     Attributes:
         ask: what is asked for.
         subject: the marks that it is about.
-        claim: what is asked of the subject by "verify", "when", "duration" and "times".
+        claim: what is asked of the subject; see `CLAIMING`.
         other: the second party of a distance.
         windows: times; a claim must hold in all of them at once.
         clauses: times told by what happens; as `windows`.

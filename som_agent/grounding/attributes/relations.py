@@ -6,17 +6,17 @@ import numpy as np
 
 from som_agent.grounding.attributes.table import Bools, Floats, Ints, Table
 
-__all__ = ["EACH_OF", "compare", "distances", "related", "row_at"]
-
-EACH_OF = ("left of", "right of", "above", "below")
-"""Relations that "to the left of the red marks" means to each of them; the others mean to any of them."""
+__all__ = ["compare", "distances", "related"]
 
 _NEAR = 0.05  # of the diagonal, between boxes
 _TOUCH = 0.004  # of the diagonal, between masks
 _INSIDE = 0.9  # of the inner mask
 
+# "Left of the red marks" means of each of them; the other relations mean to any of them.
+_EACH_OF = ("left of", "right of", "above", "below")
 
-def row_at(table: Table, owner: int, rows: Bools) -> Ints:
+
+def _row_at(table: Table, owner: int, rows: Bools) -> Ints:
     """Row of a mark at each frame, `[F] int64`; -1 where it has none among `rows`."""
     at = np.full(len(table.clock), -1, np.int64)
     own = np.flatnonzero(rows & (table.owner == owner))
@@ -40,9 +40,9 @@ def related(table: Table, kind: str, base: Bools, to: Bools) -> Bools:
     if kind == "between":
         return _between(table, base, to, owners)
     if kind == "colored like":
-        return _colored_like(table, base, to, owners)
+        return _colored_like(table, base, owners)
     test = _masks_related if kind in ("touching", "overlapping", "inside", "around") else _boxes_related
-    every = kind in EACH_OF
+    every = kind in _EACH_OF
     held = np.zeros(len(table), bool)
     denied = np.zeros(len(table), bool)
     for owner in owners:
@@ -78,7 +78,7 @@ def compare(values: Floats, table: Table, sign: int, base: Bools, to: Bools) -> 
 
 def _pairs(table: Table, base: Bools, to: Bools, owner: int) -> tuple[Ints, Ints]:
     """Rows of `base` of other marks, and the row of mark `owner` in the same frame."""
-    at = row_at(table, owner, to)
+    at = _row_at(table, owner, to)
     rows = np.flatnonzero(base & (table.owner != owner))
     others = at[table.frame[rows]]
     return rows[others >= 0], others[others >= 0]
@@ -114,7 +114,7 @@ def _between(table: Table, base: Bools, to: Bools, owners: Ints) -> Bools:
     held = np.zeros(len(table), bool)
     if len(owners) != 2:
         return held
-    first, second = (row_at(table, int(owner), to)[table.frame] for owner in owners)
+    first, second = (_row_at(table, int(owner), to)[table.frame] for owner in owners)
     rows = np.flatnonzero(base & (first >= 0) & (second >= 0) & ~np.isin(table.owner, owners))
     start = table.centres[first[rows]]
     along = table.centres[second[rows]] - start
@@ -126,7 +126,7 @@ def _between(table: Table, base: Bools, to: Bools, owners: Ints) -> Bools:
     return held
 
 
-def _colored_like(table: Table, base: Bools, to: Bools, owners: Ints) -> Bools:
+def _colored_like(table: Table, base: Bools, owners: Ints) -> Bools:
     """Marks that share 60 % of their mean colours with one of the others."""
     seen = table.seen
     total = np.zeros((len(table.marks), 11))
@@ -146,12 +146,8 @@ def _masks_related(table: Table, kind: str, rows: Ints, others: Ints, parties: i
     a, b = table.boxes[rows], table.boxes[others]
     close = np.asarray(((a[:, :2] - b[:, 2:] <= slack) & (b[:, :2] - a[:, 2:] <= slack)).all(axis=1))
     frames = np.unique(table.frame[rows])
-    most = max(4, 24 // max(parties, 1))
-    chosen = (
-        frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]
-        if len(frames)
-        else frames
-    )
+    most = min(max(4, 24 // max(parties, 1)), len(frames))
+    chosen = frames[np.linspace(0, len(frames) - 1, most).astype(int)]
     for owner in np.unique(table.owner[rows]):
         own = np.flatnonzero(table.owner[rows] == owner)
         sampled = own[np.isin(table.frame[rows[own]], chosen)]

@@ -17,7 +17,7 @@ from som_agent.grounding.attributes.query import Best, Event, HasColor, Is, Move
 from som_agent.grounding.attributes.relations import distances
 from som_agent.grounding.attributes.table import Bools, Ints, Table, spans
 from som_agent.grounding.attributes.windows import seconds
-from som_agent.grounding.attributes.wording import Namer, during, listed, place_words
+from som_agent.grounding.attributes.wording import Namer, capital, during, listed, place_words
 
 __all__ = [
     "Case",
@@ -141,10 +141,9 @@ def where(case: Case) -> Report:
 def speed(case: Case) -> Report:
     """Mean and peak speed; the camera's own motion is not taken off."""
     marks, held = subject(case)
-    velocity = np.hypot(*case.table.velocities.T)
     parts = []
     for mark in marks:
-        own = velocity[case.rows(mark, held)]
+        own = case.table.speeds[case.rows(mark, held)]
         mean, peak = float(own.mean()), float(own.max())
         pixels = case.table.diagonal
         parts.append(
@@ -189,9 +188,9 @@ def distance(case: Case) -> Report:
     text = (
         f"{case.namer.cite(marks)} are {mean:.0f} px apart on average ({part:.0f} % of the picture's "
         f"diagonal, between centres) and {away[least]:.0f} px at the least, at "
-        f"{seconds(case.table.times[rows[least]])} s."
+        f"{seconds(case.table.times[rows[least]])} s"
     )
-    return _sentence(text.rstrip(".")), [ground(case, mark, both) for mark in marks]
+    return _sentence(text), [ground(case, mark, both) for mark in marks]
 
 
 def order(case: Case) -> Report:
@@ -281,4 +280,4 @@ def _place(case: Case, row: int) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capital(text)}."

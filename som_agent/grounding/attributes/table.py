@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from som_agent.grounding.intervals import breaks, stretches
 from som_agent.history import VISIBLE, History
 from som_agent.rle import decode
 
-__all__ = ["GAP", "Bools", "Floats", "Ints", "Table", "rows_of", "smooth", "spans"]
+__all__ = ["Bools", "Floats", "Ints", "Table", "rows_of", "smooth", "spans"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-GAP = 0.5
-"""Sights of a mark that are less than this many seconds apart belong to one span."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +123,12 @@ class Table:
 
     @cached_property
     def span_ids(self) -> Ints:
-        """Number of the span of sights that each row belongs to, `[R] int64`; -1 where not seen.
-
-        A span ends where a mark is out of sight for more than `GAP` seconds and more than a frame.
-        """
+        """Number of the span of sights that each row belongs to, `[R] int64`; -1 where not seen."""
         ids = np.full(len(self), -1, np.int64)
         rows = np.flatnonzero(self.seen)
-        if len(rows):
-            ids[rows] = np.cumsum(_breaks(self, rows)) - 1
+        owner = self.owner[rows]
+        starts = breaks(self.frame[rows], self.times[rows]) | (np.diff(owner, prepend=-1) != 0)
+        ids[rows] = np.cumsum(starts) - 1
         return ids
 
     @cached_property
@@ -162,6 +158,11 @@ class Table:
                 along = _common(moved[axis], moved[axis + 2], low_cut, high_cut)
                 velocity[rows, axis] = along / (after - before) / self.diagonal
         return velocity
+
+    @cached_property
+    def speeds(self) -> Floats:
+        """Picture diagonals a second, `[R] float64`."""
+        return np.asarray(np.hypot(self.velocities[:, 0], self.velocities[:, 1]))
 
     @cached_property
     def steady_shares(self) -> Floats:
@@ -213,13 +214,8 @@ def smooth(values: Floats, times: Floats, reach: float) -> Floats:
 
 
 def spans(table: Table, rows: Ints) -> list[tuple[float, float]]:
-    """Seconds of the first and last of each run of rows of one mark; gaps up to `GAP` are closed."""
-    if not len(rows):
-        return []
-    starts = np.flatnonzero(_breaks(table, rows))
-    ends = np.append(starts[1:], len(rows)) - 1
-    t = table.times[rows]
-    return [(float(t[a]), float(t[b])) for a, b in zip(starts, ends, strict=True)]
+    """Seconds of the first and last of each stretch of rows of one mark; short gaps are closed."""
+    return stretches(table.frame[rows], table.times[rows])
 
 
 def _common(low: Floats, high: Floats, low_cut: Bools, high_cut: Bools) -> Floats:
@@ -228,14 +224,6 @@ def _common(low: Floats, high: Floats, low_cut: Bools, high_cut: Bools) -> Float
     both = np.where(low * high > 0, least, 0.0)
     alone = np.where(low_cut, high, low)
     return np.where(low_cut & high_cut, 0.0, np.where(low_cut | high_cut, alone, both))
-
-
-def _breaks(table: Table, rows: Ints) -> Bools:
-    """Where a row does not go on from the one before, `[n] bool`; true for the first."""
-    breaks = np.ones(len(rows), bool)
-    apart = (np.diff(table.frame[rows]) > 1) & (np.diff(table.times[rows]) > GAP)
-    breaks[1:] = apart | (np.diff(table.owner[rows]) != 0)
-    return breaks
 
 
 def _frames(history: History) -> tuple[Ints, Floats]:

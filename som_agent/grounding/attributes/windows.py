@@ -7,12 +7,13 @@ import numpy as np
 from som_agent.answer import Unsupported
 from som_agent.grounding.attributes.evaluate import Evaluator
 from som_agent.grounding.attributes.query import Clause, Event, Query, Window, leaves
-from som_agent.grounding.attributes.table import GAP, Bools, Table
+from som_agent.grounding.attributes.table import Bools, Table
+from som_agent.grounding.intervals import GAP_S
 
-__all__ = ["choose_frames", "seconds"]
+__all__ = ["asked_frames", "seconds"]
 
 
-def choose_frames(table: Table, query: Query) -> tuple[Bools, list[Unsupported]]:
+def asked_frames(table: Table, query: Query) -> tuple[Bools, list[Unsupported]]:
     """The frames that a question asks about.
 
     A moment is the frame nearest to it; a stretch is its frames, both ends taken, or the nearest frame where
@@ -92,7 +93,7 @@ def _clause_frames(table: Table, clause: Clause) -> Bools:
         found[happening[0] + 1 :] = True
     elif any(isinstance(part, Event) for part in leaves(clause.claim)):
         for frame in happening:
-            found |= np.abs(table.clock - table.clock[frame]) <= GAP / 2
+            found |= np.abs(table.clock - table.clock[frame]) <= GAP_S / 2
     else:
         found[happening] = True
     return found

@@ -26,7 +26,7 @@ from som_agent.grounding.attributes.query import (
 from som_agent.grounding.attributes.windows import seconds
 from som_agent.history import MarkInfo
 
-__all__ = ["Namer", "during", "listed", "note_unknown", "ordinal", "place_words"]
+__all__ = ["Namer", "capital", "during", "listed", "note_unknown", "ordinal", "place_words"]
 
 _PLACES = {
     "left": "on the left",
@@ -187,6 +187,11 @@ class Namer:
 def listed(words: Sequence[str], link: str = "and") -> str:
     """Words in a row: "a", "a and b", "a, b and c"."""
     return f"{', '.join(words[:-1])} {link} {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def ordinal(rank: int) -> str:
