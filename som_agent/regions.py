@@ -111,6 +111,17 @@ class Regions:
         return _atom_boxes(self.atoms, self.members.shape[1])
 
     @cached_property
+    def touching(self) -> BoolArray:
+        """Which atoms share a side of a pixel, `[A + 1, A + 1] bool`, symmetric; the ground is atom 0."""
+        n = self.members.shape[1]
+        table = np.zeros((n, n), bool)
+        pairs = ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]))
+        for first, second in pairs:
+            differs = self.atoms[first] != self.atoms[second]
+            table[self.atoms[first][differs], self.atoms[second][differs]] = True
+        return np.asarray(table | table.T)
+
+    @cached_property
     def areas(self) -> npt.NDArray[np.int64]:
         """Pixels of each region, `[N] int64`."""
         return self.members @ self.atom_areas

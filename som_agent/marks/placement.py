@@ -29,7 +29,7 @@ _ANGLES = np.arange(24) * (2 * np.pi / 24) - np.pi / 4
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
 _DISTANCES = np.array([0.0, 0.4, 0.9, 1.6, 2.5, 4.0, 6.0])
 _SHORT = 0.8  # price of one label height of leader line; a label wholly on small objects costs 4
-_STAY = 0.6  # what a label beside its object must save to change sides
+_STAY = 1.5  # what a label beside its object must save to change sides
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
@@ -120,6 +120,7 @@ def place(
     order = [int(k) for k in np.argsort(placer.areas, kind="stable") if placer.areas[k]]
     # All labels that fit first: a label that stands beside its object can go elsewhere, these cannot.
     beside = [k for k in order if not placer.put_inside(k, anchors[k], bool(was_beside[k]))]
+    beside.sort(key=lambda k: not was_beside[k])  # newcomers find a place among those that stay
     for k in beside:
         placer.put_beside(k, anchors[k], offsets[k] if was_beside[k] else None)
     return Placement(placer.anchors, placer.centers, placer.inside, placer.leader)
@@ -199,10 +200,11 @@ class _Placer:
         self._take(k)
 
     def _roomy(self, w: int, h: int) -> FloatArray:
-        """Clearance where a label one pixel larger on every side fits."""
-        if (w + 2, h + 2) not in self.fits:
-            self.fits[w + 2, h + 2] = _where_fits(self.clearance, self.mixed, w + 2, h + 2)
-        return self.fits[w + 2, h + 2]
+        """Clearance where a label with a quarter of its height to spare on every side fits."""
+        w, h = w + 2 * max(h // 4, 1), h + 2 * max(h // 4, 1)
+        if (w, h) not in self.fits:
+            self.fits[w, h] = _where_fits(self.clearance, self.mixed, w, h)
+        return self.fits[w, h]
 
     def _choose(
         self, k: int, depth: FloatArray, previous: FloatArray, size: Size, enough: tuple[float, float]

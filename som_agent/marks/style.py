@@ -23,7 +23,7 @@ class MarkStyle:
     """
 
     draw: tuple[str, ...] = ("mark", "mask", "contour")
-    alpha: float = 0.2
+    alpha: float = 0.12
     glyph_px: int | None = None
 
     def __post_init__(self) -> None:

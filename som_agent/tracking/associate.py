@@ -72,7 +72,7 @@ def snap(shared: Counts, regions: Regions) -> BoolArray:
     """
     inside = shared > 0.5 * regions.atom_areas
     inside[:, 0] = False
-    touching = _adjacency(regions).astype(np.float32)
+    touching = regions.touching.astype(np.float32)
     piece = np.zeros_like(inside)
     rows = np.flatnonzero(inside.any(axis=1))
     piece[rows, np.argmax(np.where(inside, shared, -1), axis=1)[rows]] = True
@@ -81,16 +81,6 @@ def snap(shared: Counts, regions: Regions) -> BoolArray:
         if (grown == piece).all():
             return piece
         piece = grown
-
-
-def _adjacency(regions: Regions) -> BoolArray:
-    """Which atoms share a side of a pixel, `[A + 1, A + 1] bool`, symmetric."""
-    atoms, n = regions.atoms, regions.members.shape[1]
-    table = np.zeros((n, n), bool)
-    for first, second in ((atoms[:, :-1], atoms[:, 1:]), (atoms[:-1], atoms[1:])):
-        differs = first != second
-        table[first[differs], second[differs]] = True
-    return np.asarray(table | table.T)
 
 
 def best_pairs(score: npt.NDArray[Any], least: float) -> list[tuple[int, int]]:

@@ -166,7 +166,8 @@ class IouTracker:
         like = likeness(np.array([t.color for t in lost]), features.colors(members))
         area = np.array([[t.area] for t in lost])
         size = np.minimum(area, areas) / np.maximum(area, areas)
-        # What is hidden may stay or move on, and its reach grows with the time that it was not seen.
+        # What is hidden may stay or move on. How far away it is still believed to be itself grows with the
+        # time, the more so the less anything in sight is coloured alike: a lone yellow ball, not a grey wall.
         unseen_s = np.array([[time - t.seen_at] for t in lost])
         last = np.array([t.center for t in lost])
         moved_on = last + np.minimum(unseen_s, MOMENTUM_S) * np.array([t.velocity for t in lost])
@@ -174,7 +175,11 @@ class IouTracker:
             np.linalg.norm(last[:, None] - centers[None], axis=2),
             np.linalg.norm(moved_on[:, None] - centers[None], axis=2),
         )
-        near = np.exp(-0.5 * np.square(away / (np.sqrt(area) * (1.0 + 2.0 * unseen_s))))
+        seen = np.array([self._tracks[i].color for i in present if self._tracks[i].confirmed], np.float32)
+        rivals = likeness(np.array([t.color for t in lost]), seen.reshape(-1, 3))
+        distinct = 1.0 - rivals.max(axis=1, initial=0.0)[:, None]
+        reach = np.sqrt(area) * (1.0 + 2.0 * np.minimum(unseen_s, MOMENTUM_S) + 2.0 * distinct * unseen_s)
+        near = np.exp(-0.5 * np.square(away / reach))
         pairs = best_pairs(like * np.sqrt(size) * near, RECALL_SCORE)
         replaced = sorted((tentative[j - len(fresh)] for _, j in pairs if j >= len(fresh)), reverse=True)
         for k in replaced:
@@ -256,7 +261,7 @@ def _rejoin(
     """Give pieces back to the tracks that they broke off from.
 
     A region that nothing explains, and that was mostly one track's in the frame before, is still a part of
-    it if it looks like it (a side of a cup that turned into the shade).
+    it if it looks like it and touches it (a side of a cup that turned into the shade).
 
     Args:
         kept: the tracks' masks so far, `[N, A + 1] bool`.
@@ -272,7 +277,8 @@ def _rejoin(
     like = likeness(colors, features.colors(pieces))
     whole = kept.copy()
     for piece, owner in enumerate(owned.argmax(axis=0)):
-        if owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
+        touches = regions.touching[whole[owner]][:, pieces[piece]].any()
+        if touches and owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
             whole[owner] |= pieces[piece]
     return whole
 

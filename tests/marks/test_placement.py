@@ -191,7 +191,7 @@ def test_coming_back_needs_room_to_spare():
     anchor = np.array([[36, 36]], np.float32)
     assert place(labels, [(12, 12)]).inside[0]
     assert place(labels, [(12, 12)], anchor, offset).leader[0]
-    labels[29:43, 29:43] = 1
+    labels[27:45, 27:45] = 1
     assert place(labels, [(12, 12)], anchor, offset).inside[0]
 
 
