@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from som_agent.answer import Answer, GroundedMark, Unsupported
-from som_agent.grounding.attributes import claims, reports
+from som_agent.grounding.attributes import claims, reports, ways
 from som_agent.grounding.attributes.evaluate import Evaluator
 from som_agent.grounding.attributes.parse import parse
 from som_agent.grounding.attributes.query import (
@@ -20,7 +20,7 @@ from som_agent.grounding.attributes.query import (
 )
 from som_agent.grounding.attributes.reports import Case, Report
 from som_agent.grounding.attributes.table import Table
-from som_agent.grounding.attributes.windows import asked_frames
+from som_agent.grounding.attributes.windows import asked_frames, side_marks
 from som_agent.grounding.attributes.wording import Namer, capital, listed, note_unknown
 from som_agent.history import History
 
@@ -37,10 +37,12 @@ _REPORTS = {
     "speed": reports.speed,
     "size": reports.size,
     "distance": reports.distance,
+    "travel": ways.travel,
+    "direction": ways.direction,
     "order": reports.order,
     "describe": reports.describe,
 }
-_ONLY_NAMED = (*CLAIMING, "color", "where", "speed", "size", "describe", "distance")
+_ONLY_NAMED = (*CLAIMING, "color", "where", "speed", "size", "describe", "distance", "travel", "direction")
 
 
 def answer(question: str, history: History) -> Answer:
@@ -79,7 +81,11 @@ def answer(question: str, history: History) -> Answer:
     unsupported += problems
     if not frames.any():
         return reply(f"{capital(listed([f'{p.text}: {p.reason}' for p in problems], 'and'))}.")
-    case = Case(query, table, Evaluator(table, frames, by_row=query.ask in CLAIMING), namer)
+    also, problems = side_marks(table, query)
+    unsupported += [problem for problem in problems if problem not in unsupported]
+    if problems and query.sides:
+        return reply(f"{capital(listed([f'{p.text}: {p.reason}' for p in problems], 'and'))}.")
+    case = Case(query, table, Evaluator(table, frames, by_row=query.ask in CLAIMING), namer, also)
     for part in _all_leaves(query):
         if isinstance(part, Related | Compare) and not isinstance(part.to.filter, Is | None):
             namer.meant[part.to] = case.named(case.evaluator.select(part.to))
@@ -134,6 +140,7 @@ def _says_anything(query: Query) -> bool:
 
 def _all_leaves(query: Query) -> list[Filter]:
     filters = [query.subject.filter, query.claim, query.other.filter if query.other else None]
+    filters += [side.query.subject.filter for side in query.sides]
     filters += [f for clause in query.clauses for f in (clause.subject.filter, clause.claim)]
     return [part for filter_ in filters for part in leaves(filter_)]
 
@@ -164,6 +171,7 @@ def _cannot(query: Query, namer: Namer, history: History) -> str:
 def _with_time(text: str, query: Query) -> str:
     """The sentence with the times that it is about in front."""
     times = [window.text for window in query.windows] + [clause.text for clause in query.clauses]
+    times += [side.text for side in query.sides]
     if not times:
         return text
     return f"{capital(', '.join(times))}: {text[:1].lower()}{text[1:]}"

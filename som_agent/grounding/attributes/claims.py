@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from som_agent.grounding.attributes import motion
 from som_agent.grounding.attributes.evaluate import Evaluator
 from som_agent.grounding.attributes.query import (
     Absent,
+    AnyOf,
     Compare,
     Event,
     Filter,
     Is,
+    Moves,
     Related,
     Visible,
     leaves,
 )
 from som_agent.grounding.attributes.reports import Case, Report, ground, subject, with_times
 from som_agent.grounding.attributes.table import spans
+from som_agent.grounding.attributes.windows import seconds
 from som_agent.grounding.attributes.wording import capital, during, listed
 
 __all__ = ["verify", "when", "which"]
@@ -27,7 +33,7 @@ def which(case: Case) -> Report:
     query, evaluator, namer = case.query, case.evaluator, case.namer
     filter_ = query.subject.filter
     held = evaluator.rows(filter_)
-    all_chosen = evaluator.decide(filter_, held)
+    all_chosen = evaluator.decide(filter_, held) & case.also
     chosen = all_chosen
     if query.ask == "which" and not query.subject.plural:
         chosen = evaluator.narrow(filter_, held, all_chosen)
@@ -82,23 +88,30 @@ def verify(case: Case) -> Report:
     yes: list[int] = []
     partly: list[int] = []
     no: list[int] = []
+    unseen: dict[int, float] = {}
     enough = evaluator.decide(claim, held)
+    throughout = evaluator.throughout(claim, held)
+    back = motion.moved_unseen(table, evaluator.base)
     for mark in marks:
+        owner = int(np.searchsorted(table.marks, mark))
         true = len(case.rows(mark, held))
         among = int(case.seen(mark).sum())
         if isinstance(claim, Visible | Absent):
             among = int(evaluator.frames.sum())
-        share = 0.99 if query.always else 0.5
         if isinstance(claim, Event):
             (yes if true else no).append(mark)
-        elif among and true >= share * among:
+        elif throughout[owner] if query.always else among and true >= 0.5 * among:
             yes.append(mark)
-        elif enough[np.searchsorted(table.marks, mark)]:
+        elif claim == Moves() and not enough[owner] and not np.isnan(back[owner]):
+            unseen[mark] = float(back[owner])
+        elif enough[owner]:
             partly.append(mark)
         else:
             no.append(mark)
     denied = (evaluator.base if not isinstance(claim, Absent | Visible) else table.seen) & ~held
     sentences, grounded = [], []
+    if query.either and isinstance(claim, AnyOf) and not partly and not unseen:
+        return _which_of(case, claim, yes, no)
     for group in (yes, partly, no):
         if not group:
             continue
@@ -114,6 +127,13 @@ def verify(case: Case) -> Report:
             continue
         times = with_times(case, group, held) if group is yes else ""
         sentences.append(f"{namer.cite(group)} {says}{times}")
+    for mark, time in unseen.items():
+        yes.append(mark)
+        grounded.append(ground(case, mark, table.seen))
+        sentences.append(
+            f"{namer.cite([mark])} is still while in view, but moved while out of sight: it came back "
+            f"elsewhere at {seconds(time)} s"
+        )
     said = "; ".join(sentences)
     if yes and not partly and not no:
         return f"Yes, {said}.", grounded
@@ -121,6 +141,27 @@ def verify(case: Case) -> Report:
         return f"No, {said}.", grounded
     head = "No, not always" if query.always and not no else "Not all" if len(marks) > 1 else "In part"
     return f"{head}: {said}.", grounded
+
+
+def _which_of(case: Case, claim: AnyOf, yes: list[int], no: list[int]) -> Report:
+    """Which of the claims that "or" joins holds of each mark."""
+    evaluator, namer = case.evaluator, case.namer
+    rows = [evaluator.rows(part) for part in claim.of]
+    holds = [evaluator.decide(part, held) for part, held in zip(claim.of, rows, strict=True)]
+    sentences, grounded = [], []
+    for mark in [*yes, *no]:
+        owner = np.searchsorted(case.table.marks, mark)
+        true = [i for i in range(len(rows)) if holds[i][owner]] if mark in yes else []
+        states = [namer.state(claim.of[i]) for i in true]
+        if states:
+            grounded.append(ground(case, mark, np.any([rows[i] for i in true], axis=0)))
+            both = "both " if len(states) == 2 else ""
+            sentences.append(f"{namer.cite([mark])} is {both}{listed(states)}")
+        else:
+            grounded.append(ground(case, mark, evaluator.base))
+            denied = listed([namer.state(part) for part in claim.of], "nor")
+            sentences.append(f"{namer.cite([mark])} is neither {denied}")
+    return f"{capital('; '.join(sentences))}.", grounded
 
 
 def when(case: Case) -> Report:
@@ -162,7 +203,7 @@ def _subject_of_claim(case: Case) -> list[int]:
     marks, _ = subject(case)
     if not marks and filter_ is not None:
         everywhere = Evaluator(case.table, np.ones(len(case.table.clock), bool), case.evaluator.by_row)
-        marks, _ = subject(Case(case.query, case.table, everywhere, case.namer))
+        marks, _ = subject(replace(case, evaluator=everywhere))
     return marks
 
 

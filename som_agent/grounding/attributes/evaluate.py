@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from som_agent.grounding.attributes import predicates, relations
+from som_agent.colors import COLOR_TERMS
+from som_agent.grounding.attributes import motion, predicates, relations
 from som_agent.grounding.attributes.query import (
     Absent,
     AllOf,
+    Always,
     AnyOf,
     Best,
     Compare,
@@ -26,7 +28,8 @@ from som_agent.grounding.attributes.query import (
     Visible,
     leaves,
 )
-from som_agent.grounding.attributes.table import Bools, Floats, Table, rows_of, spans
+from som_agent.grounding.attributes.table import Bools, Floats, Ints, Table, rows_of, spans
+from som_agent.grounding.intervals import GAP_S, breaks
 
 __all__ = ["BY_FRAME", "Evaluator"]
 
@@ -87,11 +90,17 @@ class Evaluator:
             case Not(of):
                 held = self.rows(of, base)
                 return base & ~(held if self.by_row else self.decide(of, held)[table.owner])
+            case Always(of):
+                return self._always(of, base)
             case AllOf(of):
                 several = [part for part in of if isinstance(part, Event)]
+                before: list[Filter] = []
                 for part in of:
                     if len(several) > 1 and part in several:
                         continue
+                    if isinstance(part, Best):  # a ranking is among the marks that the others leave
+                        base = base & self.decide(replace(filter_, of=tuple(before)), base)[table.owner]
+                    before.append(part)
                     held = self.rows(part, base)
                     base = held if isinstance(part, Absent) else base & held
                 return self._each_happens(several, base) if len(several) > 1 else base
@@ -106,7 +115,9 @@ class Evaluator:
         """
         table = self.table
         count = np.bincount(table.owner[held], minlength=len(table.marks))
-        parts = list(leaves(filter_))
+        parts = [
+            part for part in leaves(filter_) if not isinstance(part, Best) or part.key in BY_FRAME
+        ]  # the places of the other rankings are marks
         if any(isinstance(part, Event | Absent) for part in parts):
             happened: Bools = count > 0
             return happened
@@ -115,6 +126,38 @@ class Evaluator:
         share, seconds = (1 / 3, 2.0) if lasting else (0.5, 0.5)
         enough: Bools = (count > 0) & ((count >= share * among) | (count * table.step >= seconds))
         return enough
+
+    def throughout(self, filter_: Filter, held: Bools) -> Bools:
+        """Whether what holds in rows `held` goes on through all of the time asked about, `[M] bool`.
+
+        Gaps of no more than half a second are forgiven, also at the ends, as long as it holds half of the
+        time; only what is not seen at all counts as out of sight throughout. To be visible, or out of sight,
+        is asked of every frame; anything else of those that show the mark.
+        """
+        table = self.table
+        every_frame = any(isinstance(part, Visible | Absent) for part in leaves(filter_))
+        found = np.zeros(len(table.marks), bool)
+        for rows in rows_of(np.where(held, table.owner, -1)):
+            owner = table.owner[rows[0]]
+            asked = self.frames if every_frame else self.base & (table.owner == owner)
+            at = np.flatnonzero(asked) if every_frame else table.frame[asked]
+            if any(isinstance(part, Absent) for part in leaves(filter_)):
+                found[owner] = len(rows) == asked.sum()
+                continue
+            found[owner] = _goes_on(np.searchsorted(at, table.frame[rows]), table.clock[at])
+        return found
+
+    def _always(self, of: Filter, base: Bools) -> Bools:
+        """Rows of the marks of which it holds throughout."""
+        table = self.table
+        held = replace(self, by_row=True).rows(of)
+        chosen = self.throughout(of, held)
+        if of == Not(Moves()):
+            chosen &= np.isnan(motion.moved_unseen(table, self.base)) & ~self.decide(
+                Moves(), self.rows(Moves())
+            )
+        rows = held if any(isinstance(part, Absent) for part in leaves(of)) else base
+        return rows & chosen[table.owner]
 
     def select(self, selector: Selector) -> Bools:
         """Rows of the marks that are described, `[R] bool`; of one mark where one is meant and stands out."""
@@ -127,8 +170,9 @@ class Evaluator:
     def narrow(self, filter_: Filter | None, held: Bools, chosen: Bools) -> Bools:
         """One mark of several, where it stands out threefold; else all of them, `[M] bool`.
 
-        For a colour the measure is its share times the mark's area, summed over time; for a place in a
-        ranking it is the time. Other filters tell marks apart by yes or no only.
+        Of a colour a mark must first have at least half of the share that another has; then the measure is
+        the share times the mark's area, summed over time. For a place in a ranking it is the time. Other
+        filters tell marks apart by yes or no only.
         """
         if chosen.sum() < 2:
             return chosen
@@ -145,6 +189,10 @@ class Evaluator:
         elif colors and not any(isinstance(part, Is | Not) for part in parts):
             strength = np.max([predicates.color_strength(table, part.term) for part in colors], axis=0)
             weight = held * strength * table.areas
+            share = self._mean(strength)
+            chosen = chosen & (2 * share > np.max(share[chosen]))
+            if chosen.sum() < 2:
+                return chosen
         else:
             return chosen
         total = np.bincount(table.owner, weights=weight, minlength=len(table.marks)) * chosen
@@ -160,11 +208,23 @@ class Evaluator:
         table = self.table
         if key in ("seen", "last", "return", "duration", "path"):
             return self._over_time(key, base)
+        if key in COLOR_TERMS:
+            among = np.bincount(table.owner[base], minlength=len(table.marks))
+            shares = self._mean(predicates.color_strength(table, key))
+            return np.asarray(np.where(among > 0, shares, np.nan))
         if key == "speed":  # the mean: a mark that rests and then runs is faster than one that only rests
             count = np.bincount(table.owner[base], minlength=len(table.marks))
             total = np.bincount(table.owner[base], weights=table.speeds[base], minlength=len(table.marks))
             return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
         return predicates.mark_medians(table, self._column(key), base)
+
+    def _mean(self, values: Floats) -> Floats:
+        """Mean of a value of each row over a mark's sights, the larger ones counting more, `[M] float64`."""
+        table, base = self.table, self.base
+        weight = np.where(base, table.areas + 1e-6, 0.0)
+        total = np.bincount(table.owner, weights=weight, minlength=len(table.marks))
+        product = np.bincount(table.owner, weights=weight * values, minlength=len(table.marks))
+        return np.asarray(product / np.maximum(total, 1e-9))
 
     def _column(self, key: str) -> Floats:
         """The value of each row by a key of its box, `[R] float64`."""
@@ -213,6 +273,10 @@ class Evaluator:
         table = self.table
         if best.key not in BY_FRAME:
             value = self.values(best.key, base)
+            if best.key in COLOR_TERMS or (best.key in ("speed", "path") and best.sign < 0):
+                # a mark seen for less than half a second is no measure where others are seen for longer
+                long = np.bincount(table.owner[self.base], minlength=len(value)) * table.step >= GAP_S
+                value = np.where(long | ~(long & ~np.isnan(value)).any(), value, np.nan)
             order = [i for i in np.argsort(-best.sign * value, kind="stable") if not np.isnan(value[i])]
             places = order[best.rank : best.rank + best.count]
             if best.key in _MOMENTS:
@@ -228,6 +292,13 @@ class Evaluator:
             place = np.arange(len(by_rank)) - first
             held[rows[by_rank[(place >= best.rank) & (place < best.rank + best.count)]]] = True
         return held
+
+
+def _goes_on(held: Ints, times: Floats) -> bool:
+    """Whether what holds at some of these times, `held` telling which, goes on from the first to the last."""
+    inner = bool(breaks(held, times[held])[1:].any())
+    ends = max(times[held[0]] - times[0], times[-1] - times[held[-1]])
+    return not inner and ends <= GAP_S and 2 * len(held) >= len(times)
 
 
 _MOMENTS = ("seen", "last", "return")

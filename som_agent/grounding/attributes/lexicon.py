@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from som_agent.grounding.attributes.query import (
     Absent,
+    AllOf,
     AnyOf,
     Best,
     Compare,
@@ -86,6 +87,21 @@ _COLOR_WORDS: dict[str, tuple[str, ...]] = {
     "purple": ("purple", "violet", "lilac", "magenta"),
     "pink": ("pink", "rose"),
     "brown": ("brown", "tan", "beige"),
+}
+
+# Word for a colour → its comparative and superlative.
+_DEGREES = {
+    "red": ("redder", "reddest"),
+    "blue": ("bluer", "bluest"),
+    "green": ("greener", "greenest"),
+    "yellow": ("yellower", "yellowest"),
+    "white": ("whiter", "whitest"),
+    "black": ("blacker", "blackest"),
+    "grey": ("greyer", "greyest"),
+    "gray": ("grayer", "grayest"),
+    "pink": ("pinker", "pinkest"),
+    "brown": ("browner", "brownest"),
+    "purple": ("purpler", "purplest"),
 }
 
 _BETWEEN_COLORS = {
@@ -223,7 +239,9 @@ _ASKS = {
     "size": "how big|how large|how small|what size|size of|what is the size of|area of|how tall|how wide|"
     "how much area",
     "duration": "how long|for how long|how much time|how many seconds|what duration",
-    "distance": "how far|how close|distance between|distance from|what is the distance",
+    "distance": "how far|how close|what distance|distance between|distance from|what is the distance",
+    "direction": "which way|what way|which direction|what direction|in which direction|in what direction|"
+    "the direction of|direction of|what is the direction of",
     "color": "what colour|what color|which colour|which color|colour of|color of|what is the colour of|"
     "what is the color of|what colours|what colors|which colours|which colors|colours of|colors of",
     "where": "where|position of|location of|what is the position of|what is the location of|whereabouts|"
@@ -288,7 +306,9 @@ _WORDS = (
 )
 _ALWAYS = (
     "always|throughout|the whole time|all the time|the entire time|constantly|continuously|at all times|"
-    "permanently|throughout the video|the whole video|during the whole video|the entire video"
+    "permanently|from start to end|from start to finish|from beginning to end|for the whole time|whole time|"
+    "the whole clip|every frame|in every frame|all frames|in all frames|"
+    "throughout the video|the whole video|during the whole video|the entire video"
 )
 _PREPOSITIONS = (
     "on with behind against through across into onto towards toward off from by for like along beyond past "
@@ -319,7 +339,8 @@ def lexicon() -> dict[tuple[str, ...], Item]:
     add_words("and but then & plus", "and")
     add("and then", "and")
     add_words("or nor", "or")
-    add_words("not neither never no without except excluding none", "not")
+    add_words("never", "not", "never")
+    add_words("not neither no without except excluding none", "not")
     add("other than|apart from|nothing", "not")
     add_words(", ;", "comma")
     add_words("any some", "quantifier", "any")
@@ -369,6 +390,12 @@ def _add_attributes(entries: dict[tuple[str, ...], Item]) -> None:
     add = partial(_add, entries)
     for term, words in _COLOR_WORDS.items():
         add("|".join(words), "filter", filter_=HasColor(term))
+        for word in words:
+            more, most = _DEGREES.get(word, (f"more {word}", f"most {word}"))
+            add(f"most {word}|{most}|more {word}|{more}", "best", filter_=Best(term, 1))
+            add(f"more {word} than|{more} than", "more", filter_=Compare(term, 1, Selector()))
+            add(f"less {word} than", "more", filter_=Compare(term, -1, Selector()))
+            add(f"least {word}", "filter", filter_=AllOf((HasColor(term), Best(term, -1))))
     for word, terms in _BETWEEN_COLORS.items():
         add(word, "filter", filter_=AnyOf(tuple(HasColor(term) for term in terms)))
     chromatic = AnyOf(tuple(HasColor(term) for term in _COLOR_WORDS if term not in _NEUTRAL))
@@ -396,7 +423,9 @@ def _add_attributes(entries: dict[tuple[str, ...], Item]) -> None:
 def _add_actions(entries: dict[tuple[str, ...], Item]) -> None:
     """Motion, events, and being seen or not."""
     add = partial(_add, entries)
-    add(f"{_MOVE}|in motion", "filter", filter_=Moves())
+    add(
+        f"{_MOVE}|in motion|travel|travels|travelled|traveled|travelling|traveling", "filter", filter_=Moves()
+    )
     for how, text in _DIRECTIONS.items():
         for verb, phrase in product(_GO.split("|"), text.split("|")):
             add(f"{verb} {phrase}", "filter", filter_=Moves(how))

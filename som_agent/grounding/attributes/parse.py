@@ -16,6 +16,8 @@ from som_agent.grounding.attributes.phrases import Parser, State, join, parts_of
 from som_agent.grounding.attributes.query import (
     CLAIMING,
     AllOf,
+    Always,
+    AnyOf,
     Ask,
     Best,
     Clause,
@@ -27,9 +29,11 @@ from som_agent.grounding.attributes.query import (
     Query,
     Related,
     Selector,
+    Side,
     Unknown,
     Visible,
 )
+from som_agent.grounding.attributes.sides import SideText, split_sides
 from som_agent.grounding.attributes.tokens import tokenize
 from som_agent.history import MarkInfo
 
@@ -37,7 +41,9 @@ __all__ = ["parse"]
 
 _AUX = ("is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "will", "am")
 _EVENT_KEYS = {"appear": "seen", "enter": "seen", "leave": "last", "return": "return", "last": "last"}
-_ANSWERS = ("color", "where", "speed", "size", "describe", "distance", "order")
+_ANSWERS = ("color", "where", "speed", "size", "describe", "distance", "order", "travel", "direction")
+_FILTERING = ("which", "count", "exists")
+_GO = ("go", "goes", "going", "went", "gone", "head", "heads", "heading", "headed")
 
 
 def parse(question: str, marks: dict[int, MarkInfo]) -> Query:
@@ -50,6 +56,7 @@ def parse(question: str, marks: dict[int, MarkInfo]) -> Query:
     Returns:
         What is asked; its `unknown` holds every word that could not be used.
     """
+    question, parts = split_sides(question)
     tokens = tokenize(question, marks)
     items, clauses = _split_clauses(tokens.items)
     plural = _is_plural(items)
@@ -64,7 +71,24 @@ def parse(question: str, marks: dict[int, MarkInfo]) -> Query:
         vague = query.vague or clause_state.dropped or clause is None
         query = replace(query, clauses=(*query.clauses, clause) if clause else query.clauses, vague=vague)
     windows = tuple(tokens.windows)
-    return replace(query, windows=windows, unknown=tuple(unknown), missing=tuple(tokens.missing))
+    any_time = bool(tokens.items) and tokens.items[-1].kind == "or"
+    query = replace(query, windows=windows, any_time=any_time)
+    query = replace(query, unknown=tuple(unknown), missing=tuple(tokens.missing))
+    for part in parts:
+        query = _with_side(query, part, marks)
+    return query
+
+
+def _with_side(query: Query, part: SideText, marks: dict[int, MarkInfo]) -> Query:
+    """The query with a claim about another time; without an answer where the claim is not understood."""
+    side = parse(f"Which marks are {part.claim}", marks)
+    unclear = side.ask != "which" or side.vague or bool(side.unknown or side.missing)
+    unclear |= part.goes_on and not side.sides
+    if unclear or query.ask not in _FILTERING:
+        reason = "one claim and one time at a time: ask this one by itself"
+        return replace(query, vague=True, unknown=(*query.unknown, Unknown(part.text, reason=reason)))
+    sides = (Side(replace(side, sides=()), part.negated, part.text), *side.sides)
+    return replace(query, sides=(*query.sides, *sides))
 
 
 def _split_clauses(items: list[Item]) -> tuple[list[Item], list[tuple[str, str, list[Item]]]]:
@@ -173,10 +197,15 @@ def _read(ask: Ask, items: list[Item], state: State) -> Query:
     )
     quantity = next((x.numbers[0] for x in items if x.kind == "number"), -1)
     order = next((x for x in items if x.kind == "order"), None)
-    items = _clean([x for x in items if x.kind not in ("always", "order")], state)
+    either = any(x.kind == "or" for x in items)
+    dropped = ("order",) if ask in _FILTERING else ("always", "order")
+    items = _clean([x for x in items if x.kind not in dropped], state)
 
-    if ask == "where":
-        items = [x for x in items if x.text.lower() not in ("go", "goes", "going", "went")]
+    if ask == "distance" and not any(x.kind in ("relation", "preposition", "to") for x in items):
+        moves = any(isinstance(x.filter, Moves) or x.text.lower() in _GO for x in items)
+        ask = "travel" if moves else ask
+    if ask in ("where", "travel", "direction"):
+        items = [x for x in items if x.text.lower() not in _GO]
     first = next((x for x in items if x.kind != "word"), None)
     if ask not in ("which", "exists", "count") and first is not None and first.kind == "pronoun":
         state.unknown.append(Unknown(first.text, reason="say which mark is meant, by its number"))
@@ -193,6 +222,7 @@ def _read(ask: Ask, items: list[Item], state: State) -> Query:
         if ask == "verify" and (some or (subject.filter is None and not every)):
             ask = "exists" if not every else "verify"
         query = Query(ask, subject, claim, always=always, every=every, vague=lost or state.dropped)
+        query = replace(query, either=either and isinstance(claim, AnyOf))
         if ask == "exists":
             return _as_exists(query, quantity)
         return query
@@ -207,6 +237,7 @@ def _read(ask: Ask, items: list[Item], state: State) -> Query:
         found = _without_idle_claim(found, ask)
     if ask in ("which", "describe") and isinstance(found, Is) and not state.dropped:
         ask = "describe"
+        vague = any(not (word.noun or word.reason) for word in state.unknown)  # "what is [3] used for"
     query = Query(ask, Selector(found, state.plural), always=always, every=every, vague=vague)
     if ask in ("exists", "count"):
         return replace(query, quantity=quantity)
@@ -237,16 +268,18 @@ def _read_distance(items: list[Item], state: State) -> Query:
 
 
 def _as_exists(query: Query, quantity: int) -> Query:
-    parts = [part for part in (query.subject.filter, query.claim) if part is not None]
+    claim = Always(query.claim) if query.always and query.claim is not None else query.claim
+    parts = [part for part in (query.subject.filter, claim) if part is not None]
     return replace(query, subject=Selector(join(AllOf, parts), plural=True), claim=None, quantity=quantity)
 
 
 def _without_idle_claim(found: Filter | None, ask: Ask) -> Filter | None:
     """Without a claim that is part of the asking: "how fast is [2] moving"."""
-    idle: tuple[type, ...] = (Visible, Moves) if ask == "speed" else (Visible,)
+    moving = ("speed", "travel", "direction")
+    idle: tuple[type, ...] = (Visible, Moves) if ask in moving else (Visible,)
     parts = parts_of(found)
     kept = [part for part in parts if not isinstance(part, idle)]
-    return join(AllOf, kept) if kept else found if ask != "speed" else None
+    return join(AllOf, kept) if kept else found if ask not in moving else None
 
 
 def _clean(items: list[Item], state: State) -> list[Item]:
@@ -266,8 +299,11 @@ def _clean(items: list[Item], state: State) -> list[Item]:
             if after is not None and after.kind in ("ref", "unknown", "noun", "best"):
                 cleaned.append(Item("relation", item.text, "inside"))
         elif item.kind == "preposition":
+            before = cleaned[-1] if cleaned else None
             if after is not None and after.kind in ("ref", "noun", "best"):
                 cleaned.append(item)
+            elif before is not None and before.kind == "unknown" and before.text.lower().endswith("ed"):
+                cleaned[-1] = replace(before, text=f"{before.text} {item.text}")  # "used for"
         else:
             cleaned.append(item)
     return cleaned

@@ -8,12 +8,15 @@ from som_agent.grounding.attributes.lexicon import Item
 from som_agent.grounding.attributes.query import (
     Absent,
     AllOf,
+    Always,
     AnyOf,
     Best,
     Compare,
+    Event,
     Filter,
     HasColor,
     Is,
+    Moves,
     Not,
     Place,
     Related,
@@ -93,7 +96,7 @@ class Parser:
         """Everything that is left; all of it must hold."""
         parts: list[Filter] = []
         while True:
-            self.skip((*_SKIP, "and", "or", "ask", "side", "ordinal", "clause", "always", "order"))
+            self.skip((*_SKIP, "and", "or", "ask", "side", "ordinal", "clause", "order"))
             if not self.kind():
                 return join(AllOf, parts)
             before = self.i
@@ -108,7 +111,10 @@ class Parser:
         parts = [self.both()]
         while self.kind() == "or":
             self.i += 1
-            parts.append(self.both())
+            part = self.both()
+            if isinstance(parts[-1], Moves) and parts[-1].how and isinstance(part, Place):
+                part = replace(parts[-1], how=part.words[0])  # "moving left or right"
+            parts.append(part)
         known = [part for part in parts if part is not None]
         if known and isinstance(known[0], Not) and len(known) > 1 and type(known[0].of) is type(known[1]):
             # "not red or blue", "neither red nor blue"
@@ -133,8 +139,32 @@ class Parser:
         return join(AllOf, known)
 
     def single(self) -> Filter | None:
-        """One attribute, relation or group of marks, or its negation."""
+        """One attribute, relation or group of marks, its negation, or that it always holds."""
         self.skip()
+        if self.kind() == "always":
+            self.i += 1
+            return self.lasting(self.single() or Visible())
+        found = self.momentary()
+        start = self.i
+        self.skip()
+        if found is None or self.kind() != "always":
+            self.i = start
+            return found
+        after = self.i + 1
+        self.i = after
+        self.skip()
+        if self.kind() in ("filter", "best", "not", "relation", "more"):  # "red marks always visible"
+            self.i = start
+            return found
+        self.i = after
+        return self.lasting(found)
+
+    def lasting(self, found: Filter) -> Filter:
+        """That it always holds; of what happens but once nothing more can be asked."""
+        return found if isinstance(found, Event | Always | Is) else Always(found)
+
+    def momentary(self) -> Filter | None:
+        """One attribute, relation or group of marks, or its negation."""
         item = self.items[self.i] if self.i < len(self.items) else None
         if item is None:
             return None
@@ -151,7 +181,8 @@ class Parser:
                     self.state.unknown.append(Unknown(item.text, reason="say what should not be so"))
                 self.state.dropped = True
                 return None
-            return Absent() if isinstance(inner, Visible) else Not(inner)
+            denied = Absent() if isinstance(inner, Visible) else Not(inner)
+            return self.lasting(denied) if item.name == "never" and not isinstance(inner, Event) else denied
         if item.kind in ("filter", "best"):
             self.i += 1
             return item.filter

@@ -10,6 +10,7 @@ __all__ = [
     "CLAIMING",
     "Absent",
     "AllOf",
+    "Always",
     "AnyOf",
     "Ask",
     "Best",
@@ -26,6 +27,7 @@ __all__ = [
     "Query",
     "Related",
     "Selector",
+    "Side",
     "Size",
     "Unknown",
     "Visible",
@@ -47,6 +49,8 @@ Ask: TypeAlias = Literal[
     "order",
     "times",
     "distance",
+    "travel",
+    "direction",
     "describe",
 ]
 
@@ -111,7 +115,7 @@ class Is:
 
 @dataclass(frozen=True)
 class Best:
-    """First of a ranking by `key`: "area", "x", "y", "speed", "seen", … ; the sign tells which end.
+    """First of a ranking by `key`: "area", "x", "speed", "seen", "red", … ; the sign tells which end.
 
     Attributes:
         key: what is ranked.
@@ -172,6 +176,13 @@ class Not:
 
 
 @dataclass(frozen=True)
+class Always:
+    """The filter holds all through the time that is asked about; see `Evaluator.throughout`."""
+
+    of: Filter
+
+
+@dataclass(frozen=True)
 class AllOf:
     """Every one of the filters holds at the same time."""
 
@@ -198,6 +209,7 @@ Filter: TypeAlias = (
     | Related
     | Compare
     | Not
+    | Always
     | AllOf
     | AnyOf
 )
@@ -265,9 +277,12 @@ class Query:
         other: the second party of a distance.
         windows: times; a claim must hold in all of them at once.
         clauses: times told by what happens; as `windows`.
+        sides: claims about further times.
+        any_time: "at the start or at the end": of times that exclude each other one is enough.
         quantity: a number to compare a count with ("are there three …"); -1 for none.
         always: "always", "the whole time": the claim must hold at every sight.
         every: "all", "every": the claim must hold of each mark.
+        either: "red or green": the answer says which.
         key: what an order is by.
         sign: 1 for ascending order.
         unknown: words that were not understood, in the order of the question.
@@ -281,9 +296,12 @@ class Query:
     other: Selector | None = None
     windows: tuple[Window, ...] = ()
     clauses: tuple[Clause, ...] = ()
+    sides: tuple[Side, ...] = ()
+    any_time: bool = False
     quantity: int = -1
     always: bool = False
     every: bool = False
+    either: bool = False
     key: str = ""
     sign: int = 1
     unknown: tuple[Unknown, ...] = ()
@@ -291,12 +309,27 @@ class Query:
     vague: bool = False
 
 
+@dataclass(frozen=True)
+class Side:
+    """A claim about another time, which must hold of a mark too, or must not: "but not at the end".
+
+    Attributes:
+        query: the time and the claim; its subject has no filter where the claim is that of the question.
+        negated: it must not hold.
+        text: the words of the question.
+    """
+
+    query: Query
+    negated: bool
+    text: str
+
+
 def leaves(filter_: Filter | None) -> Iterator[Filter]:
     """Every leaf of a filter, those of the marks it relates to included."""
     match filter_:
         case None:
             return
-        case Not(of):
+        case Not(of) | Always(of):
             yield from leaves(of)
         case AllOf(of) | AnyOf(of):
             for part in of:

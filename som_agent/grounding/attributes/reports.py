@@ -6,7 +6,7 @@ Each takes a `Case` and returns a sentence and the marks that it rests on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +60,8 @@ class Case:
     table: Table
     evaluator: Evaluator
     namer: Namer
+    also: Bools
+    """Marks that the claims about further times leave, `[M] bool`."""
 
     def marks(self, chosen: Bools) -> list[int]:
         """Numbers of the chosen marks, `chosen` as `[M] bool`."""
@@ -200,7 +202,7 @@ def order(case: Case) -> Report:
     if query.key in BY_FRAME and not query.windows and not query.clauses:
         frames = table.clock >= table.clock[-1] - 0.5
         evaluator = Evaluator(table, frames & case.evaluator.frames)
-        case = Case(query, table, evaluator, case.namer)
+        case = replace(case, evaluator=evaluator)
         prefix = "at the end, "
     marks, held = subject(case)
     if query.key == "last":

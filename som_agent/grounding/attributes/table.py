@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,10 @@ __all__ = ["Bools", "Floats", "Ints", "Table", "rows_of", "smooth", "spans"]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+_LOOKS = 9
+_KEPT = 0.8  # part of all that a mark ever covers that its largest mask covers where it stands still
+_ALIKE = 0.4  # how far one side of a box must go, as a part of what the other goes, to move with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +141,10 @@ class Table:
 
         Taken over half a second around each sight, inside its span, from the side of the box that moved
         least, and none where opposite sides do not move the same way: a hand in front of a thing, or a mask
-        that frays, moves one side only. A side at the border of the picture tells nothing and the other one
-        counts alone. The motion of the camera is not taken off: with a moving camera everything moves.
+        that frays, moves one side only or one much more than the other. A side at the border of the picture
+        tells nothing and the other one counts alone, but only of a mark that is `_elsewhere` at times. The
+        motion of the camera is not taken off: with a moving
+        camera everything moves.
         """
         velocity = np.zeros((len(self), 2))
         reach = max(0.25, 1.01 * self.step)
@@ -156,6 +162,9 @@ class Table:
                 low_cut = self.boxes[rows, axis] <= 0.01 * extent
                 high_cut = self.boxes[rows, axis + 2] >= 0.99 * extent
                 along = _common(moved[axis], moved[axis + 2], low_cut, high_cut)
+                unsure = (low_cut | high_cut) & (along != 0)
+                if unsure.any() and not self._elsewhere(int(self.owner[rows[0]])):
+                    along[unsure] = 0.0
                 velocity[rows, axis] = along / (after - before) / self.diagonal
         return velocity
 
@@ -172,6 +181,26 @@ class Table:
             for term in np.flatnonzero(self.shares[rows].any(axis=0)):
                 steady[rows, term] = smooth(self.shares[rows, term], self.times[rows], 0.25)
         return steady
+
+    @cached_property
+    def _elsewhere(self) -> Callable[[int], bool]:
+        """Whether a mark, by its index, is at times where its largest mask is not.
+
+        What stands still and is covered in part, now here and now there, never leaves the mask that it has
+        when it is covered least. Told from a few masks spread over its sights.
+        """
+
+        @cache
+        def found(owner: int) -> bool:
+            rows = np.flatnonzero(self.seen & (self.owner == owner))
+            few = rows[np.linspace(0, len(rows) - 1, min(_LOOKS, len(rows))).astype(int)]
+            largest = self.mask(int(rows[self.areas[rows].argmax()]))
+            ever = largest.copy()
+            for row in few:
+                ever |= self.mask(int(row))
+            return bool(largest.sum() < _KEPT * ever.sum() or not ever.any())
+
+        return found
 
     def mask(self, row: int) -> Bools:
         """The mask of a row, `[h, w] bool` at `History.mask_size`; empty where it was not stored."""
@@ -221,7 +250,8 @@ def spans(table: Table, rows: Ints) -> list[tuple[float, float]]:
 def _common(low: Floats, high: Floats, low_cut: Bools, high_cut: Bools) -> Floats:
     """What the low and the high side of a box moved in common; a side that is cut off does not count."""
     least = np.where(np.abs(low) < np.abs(high), low, high)
-    both = np.where(low * high > 0, least, 0.0)
+    most = np.maximum(np.abs(low), np.abs(high))
+    both = np.where((low * high > 0) & (np.abs(least) >= _ALIKE * most), least, 0.0)
     alone = np.where(low_cut, high, low)
     return np.where(low_cut & high_cut, 0.0, np.where(low_cut | high_cut, alone, both))
 

@@ -18,6 +18,7 @@ _UNITS = r"(?:milliseconds?|ms|seconds?|secs?|sec|s|minutes?|mins?)\b"
 _DIGITS = r"(?:\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = rf"(?:{_DIGITS}|half(?:\s+an?)?|{_WORDS})"
 _AMOUNT = rf"(?:{_DIGITS}\s*-?\s*|\b(?:half(?:\s+an?)?|{_WORDS})\s+){_UNITS}"
+_MINUS = r"(?:[-−–]\s*)?"
 _CLOCK = r"\d+:\d\d(?:\.\d+)?"
 _TIME = rf"(?:{_CLOCK}|{_AMOUNT}|\d+\.\d+(?!\s*[a-z]))"
 _SCENE = r"(?:videos?|clips?|films?|movies?|recordings?|footages?|sequences?|runs?|sessions?)"
@@ -55,6 +56,8 @@ def _blank(text: str, match: re.Match[str]) -> str:
 def _seconds(text: str, unit: str = "") -> float:
     """Seconds of "3.2 s", "1:05", "half a minute"; `unit` is used where the text has none."""
     text = text.strip().lower()
+    if text[:1] in ("-", "−", "–"):
+        return -_seconds(text[1:], unit)
     if ":" in text:
         minutes, seconds = text.split(":")
         return 60 * float(minutes) + float(seconds)
@@ -78,7 +81,11 @@ def _between(match: re.Match[str]) -> Window | None:
     if unit is None and "." not in first + last and ":" not in first + last:
         return None  # "between 2 and 4" may well be marks
     start, end = _seconds(first, unit[0] if unit else ""), _seconds(last)
-    return Window("start", min(start, end), max(start, end), match[0].strip())
+    text = match[0].strip()
+    if end < start:
+        start, end = end, start
+        text += f" (read as from {start:g} to {end:g} s)"
+    return Window("start", start, end, text)
 
 
 def _first(match: re.Match[str]) -> Window:
@@ -135,12 +142,12 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Window | None]]
     ),
     (
         _p(
-            rf"\b(?:after|since|past|from|starting\s+(?:at|from))\s+(?:about\s+)?(?P<t>{_TIME})(?:\s+on(?:wards?)?\b)?"
+            rf"\b(?:after|since|past|from|starting\s+(?:at|from))\s+(?:about\s+)?(?P<t>{_MINUS}{_TIME})(?:\s+on(?:wards?)?\b)?"
         ),
         lambda m: Window("start", _seconds(m["t"]), _INF, m[0].strip()),
     ),
     (
-        _p(rf"\b(?:before|until|till|up\s+to|by|within)\s+(?P<t>{_TIME})"),
+        _p(rf"\b(?:before|until|till|up\s+to|by|within)\s+(?P<t>{_MINUS}{_TIME})"),
         lambda m: Window("start", 0, _seconds(m["t"]), m[0].strip()),
     ),
     (
@@ -149,14 +156,14 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Window | None]]
     ),
     (
         _p(
-            rf"(?:\bat|\baround|\babout|\bon|@|\bt\s*=)\s*(?:about\s+|around\s+|time\s+|t\s*=\s*)?(?:the\s+)?(?P<t>{_TIME}"
-            rf"|\d+(?=\s*(?:$|[?,;!]|\.\s|\.$)))(?:\s*(?:mark|point)\b)?"
+            rf"(?:\bat|\baround|\babout|\bon|@|\bt\s*=)\s*(?:about\s+|around\s+|time\s+|t\s*=\s*)?(?:the\s+)?(?P<t>{_MINUS}{_TIME}"
+            rf"|{_MINUS}\d+(?=\s*(?:$|[?,;!]|\.\s|\.$)))(?:\s*(?:mark|point)\b)?"
         ),
         _moment,
     ),
     (_p(r"\b(?:at|in)\s+second\s+(?P<t>\d+(?:\.\d+)?)"), _moment),
     (_p(rf"\b(?P<t>{_TIME})\s+in(?:to)?\b(?:\s+the\s+{_SCENE})?"), _moment),
-    (_p(r"\b(?:in|on|at)\s+(?:the\s+)?frame\s+(?:number\s+|no\.?\s+)?#?(?P<n>\d+)\b"), _frame),
+    (_p(r"\b(?:in|on|at)\s+(?:the\s+)?frame\s+(?:number\s+|no\.?\s+)?#?(?P<n>-?\d+)\b"), _frame),
     (
         _p(
             rf"\b(?:(?:at|by|towards?|near|in|until)\s+the\s+(?:very\s+)?end\b{_OF}(?!\s*of\b)|in\s+the\s+last\s+frame\b{_OF})"

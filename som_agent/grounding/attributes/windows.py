@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from som_agent.answer import Unsupported
 from som_agent.grounding.attributes.evaluate import Evaluator
-from som_agent.grounding.attributes.query import Clause, Event, Query, Window, leaves
+from som_agent.grounding.attributes.query import Clause, Event, Query, Side, Window, leaves
 from som_agent.grounding.attributes.table import Bools, Table
 from som_agent.grounding.intervals import GAP_S
 
-__all__ = ["asked_frames", "seconds"]
+__all__ = ["asked_frames", "seconds", "side_marks"]
 
 
 def asked_frames(table: Table, query: Query) -> tuple[Bools, list[Unsupported]]:
@@ -28,7 +30,8 @@ def asked_frames(table: Table, query: Query) -> tuple[Bools, list[Unsupported]]:
     for window in query.windows:
         start, end = _seconds_of(window, table)
         last = table.clock[-1] + max(table.step, 0.02)
-        if start > last or end < table.clock[0] - 0.02:
+        negative = window.anchor in ("start", "frame") and min(window.start, window.end) < 0
+        if negative or start > last or end < table.clock[0] - 0.02:
             asked = f"the video was seen from {seconds(table.clock[0])} to {seconds(table.clock[-1])} s"
             problems.append(Unsupported(window.text, asked))
             chosen.append(np.zeros(len(table.clock), bool))
@@ -43,6 +46,29 @@ def asked_frames(table: Table, query: Query) -> tuple[Bools, list[Unsupported]]:
         return np.ones(len(table.clock), bool), problems
     common = np.all(chosen, axis=0)
     return (common if common.any() else np.any(chosen, axis=0)), problems
+
+
+def side_marks(table: Table, query: Query) -> tuple[Bools, list[Unsupported]]:
+    """Marks of which the claims about further times hold too, `[M] bool`, and the times outside the video.
+
+    Further times are those of `Query.sides`, and each of the times of the question itself where they
+    exclude each other and all are meant ("at the start and at the end").
+    """
+    found = np.ones(len(table.marks), bool)
+    problems: list[Unsupported] = []
+    sides = list(query.sides)
+    if len(query.windows) > 1 and not query.any_time and not query.clauses:
+        single = [replace(query, windows=(window,), sides=()) for window in query.windows]
+        if not np.all([asked_frames(table, part)[0] for part in single], axis=0).any():
+            sides += [Side(part, False, part.windows[0].text) for part in single]
+    for side in sides:
+        frames, outside = asked_frames(table, side.query)
+        filter_ = side.query.subject.filter or query.subject.filter
+        problems += outside
+        evaluator = Evaluator(table, frames)
+        held = evaluator.decide(filter_, evaluator.rows(filter_))
+        found &= ~held if side.negated else held
+    return found, problems
 
 
 def seconds(value: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from som_agent.grounding.attributes.query import (
     Absent,
     AllOf,
+    Always,
     AnyOf,
     Best,
     Compare,
@@ -152,9 +153,13 @@ class Namer:
             case Related(kind, to):
                 return f"{_RELATED.get(kind, kind)} {self.selector(to)}"
             case Compare(key, sign, to):
-                return f"{_COMPARED[key, sign]} than {self.selector(to)}"
+                return f"{_compared(key, sign)} than {self.selector(to)}"
             case Not(Moves("")):
                 return "still"
+            case Always(Not(of)) if not isinstance(of, Moves) or of.how:
+                return f"never {self.state(of)}"
+            case Always(of):
+                return f"always {self.state(of)}"
             case Not(of):
                 return f"not {self.state(of)}"
             case AllOf(of):
@@ -227,7 +232,8 @@ def note_unknown(unknown: Sequence[Unknown], found: int) -> str:
         found: number of marks that the answer names.
     """
     nouns = [word.text for word in unknown if word.noun]
-    others = [f'"{word.text}"' for word in unknown if not word.noun]
+    deeds = [word.text for word in unknown if not word.noun and not word.reason and _is_deed(word.text)]
+    others = [f'"{word.text}"' for word in unknown if not word.noun and word.text not in deeds]
     notes = []
     if nouns and found:
         noun = nouns[0]
@@ -241,14 +247,27 @@ def note_unknown(unknown: Sequence[Unknown], found: int) -> str:
         others = [f'"{noun}"' for noun in nouns[1:]] + others
     else:
         others = [f'"{noun}"' for noun in nouns] + others
+    if deeds:
+        quoted = [f'"{deed}"' for deed in deeds]
+        notes.append(f"{listed(quoted)} cannot be told without a model")
     if others:
         notes.append(f"{listed(others)} could not be used")
     return " and ".join(notes)
 
 
+def _is_deed(text: str) -> bool:
+    """Whether it looks like a verb that tells what is done: "used for", "holding"."""
+    return text.split(maxsplit=1)[0].lower().endswith(("ed", "ing"))
+
+
+def _compared(key: str, sign: int) -> str:
+    return _COMPARED.get((key, sign)) or f"{'more' if sign > 0 else 'less'} {key}"
+
+
 def _superlative(best: Best) -> str:
     rank = f"{ordinal(best.rank)} " if best.rank else f"{best.count} " if best.count > 1 else ""
-    return _BEST[best.key, best.sign].format(rank)
+    color = f"the {{}}{'most' if best.sign > 0 else 'least'} {best.key}"
+    return _BEST.get((best.key, best.sign), color).format(rank)
 
 
 def _place(words: tuple[str, ...]) -> str:

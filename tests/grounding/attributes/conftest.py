@@ -103,3 +103,24 @@ def history() -> History:
 @pytest.fixture(scope="session")
 def lettered() -> History:
     return make_history("ABCDEF")
+
+
+@pytest.fixture(scope="session")
+def scene() -> Callable[..., History]:
+    """Makes a ten-second history; each mark is its box over time and its colours in percent."""
+
+    def make(*marks: tuple[BoxAt, dict[str, int]]) -> History:
+        traces = {
+            number: trace(box, shares(**percent), absent=OCCLUDED)
+            for number, (box, percent) in enumerate(marks, 1)
+        }
+        return History(
+            size=SIZE,
+            frames=np.arange(FRAMES, dtype=np.int32),
+            times=np.arange(FRAMES) / FPS,
+            marks={number: MarkInfo(number, str(number), (255, 0, 40 * number)) for number in traces},
+            traces=traces,
+            segmenter="labels:scene",
+        )
+
+    return make
