@@ -97,3 +97,13 @@ def test_what_is_wrong_is_named(clip, tmp_path):
         som.ask(clip.path, "Which is red?", segmenter=clip.segmenter, lmm="nobody")
     with pytest.raises(TypeError, match="colour"):
         som.mark(np.zeros((9, 9, 3), np.uint8), colour=3)
+
+
+def test_an_empty_name_is_not_the_current_folder(clip, picture, tmp_path, monkeypatch):
+    with open_video(clip.path, end=0.3) as video:
+        record(video, som.Session(clip.segmenter), tmp_path)
+    shutil.copy(picture, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for call in (som.mark, lambda name: som.ask(name, "Which is red?"), lambda name: next(som.track(name))):
+        with pytest.raises(InputError, match="the source is empty"):
+            call("")

@@ -11,7 +11,7 @@ import typer
 from som_agent.cli.ask import ask
 from som_agent.cli.doctor import doctor
 from som_agent.cli.mark import mark
-from som_agent.cli.output import note
+from som_agent.cli.output import note, results
 from som_agent.cli.track import track
 from som_agent.errors import SomError
 
@@ -38,7 +38,8 @@ _UsageError: Any = typer.BadParameter.__base__
 def main() -> None:
     """Run the command line; see `som_agent.cli` for the exit statuses."""
     try:
-        status = app(prog_name="som-agent", standalone_mode=False)
+        with results():
+            status = app(prog_name="som-agent", standalone_mode=False)
     except SomError as error:
         note(str(error))
         sys.exit(2)
@@ -47,6 +48,8 @@ def main() -> None:
         if message := " ".join(error.format_message().split()):
             note(f"{message} ({error.ctx.command_path} -h shows the usage)" if error.ctx else message)
         sys.exit(2)
+    except BrokenPipeError:  # as in `som-agent doctor | head`
+        sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         status = 130
     if status == 130:  # typer's own way of passing Ctrl-C on

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from som_agent.errors import InputError
 
 if TYPE_CHECKING:
     from som_agent.settings import Settings
@@ -22,7 +27,9 @@ __all__ = [
     "Segmenter",
     "Size",
     "Start",
+    "place",
     "settings",
+    "whole",
 ]
 
 
@@ -31,6 +38,50 @@ class LabelScheme(StrEnum):
 
     numbers = "numbers"
     letters = "letters"
+
+
+def whole(option: str, least: int) -> Callable[[str], int]:
+    """A parser of an option: a whole number that is not below `least`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise InputError(f"{option} {text} makes no sense: it is a whole number, {least} or more")
+        return value
+
+    return parse
+
+
+def place(text: str) -> Path:
+    """The parser of `--out`."""
+    if not text:  # as a path it would be the current folder
+        raise InputError("--out is empty: name what is to be written")
+    return Path(text)
+
+
+def _seconds(option: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            raise InputError(
+                f"{option} {text} makes no sense: it is in seconds from the first frame, 0 or more"
+            )
+        return value
+
+    return parse
+
+
+def _scheme(text: str) -> LabelScheme:
+    try:
+        return LabelScheme(text)
+    except ValueError as error:
+        raise InputError(f"--labels {text} is not known; known: {', '.join(LabelScheme)}") from error
 
 
 Segmenter = Annotated[
@@ -42,24 +93,42 @@ Segmenter = Annotated[
 Lmm = Annotated[
     str, typer.Option(help="Who answers: attributes (no model), provider:model or llava:REPO_OR_DIR.")
 ]
-MaxMarks = Annotated[int, typer.Option(min=1, help="Most marks drawn at once.")]
-Labels = Annotated[LabelScheme, typer.Option(help="How marks are written.")]
+MaxMarks = Annotated[
+    int,
+    typer.Option(parser=whole("--max-marks", 1), metavar="N", help="Most marks drawn at once, 1 or more."),
+]
+Labels = Annotated[
+    LabelScheme, typer.Option(parser=_scheme, metavar="numbers|letters", help="How marks are written.")
+]
 Draw = Annotated[str, typer.Option(help="What is drawn: any of mark,mask,box,contour.")]
-Start = Annotated[float | None, typer.Option(help="Begin at this time, in seconds.")]
-End = Annotated[float | None, typer.Option(help="Stop before this time, in seconds.")]
-Every = Annotated[int, typer.Option(min=1, help="Take every N-th frame.")]
+Start = Annotated[
+    float | None,
+    typer.Option(parser=_seconds("--start"), metavar="S", help="Begin at this time, in seconds."),
+]
+End = Annotated[
+    float | None,
+    typer.Option(parser=_seconds("--end"), metavar="S", help="Stop before this time, in seconds."),
+]
+Every = Annotated[
+    int, typer.Option(parser=whole("--every", 1), metavar="N", help="Take every N-th frame, 1 or more.")
+]
 Size = Annotated[
     int,
-    typer.Option(min=16, help="Long side in pixels of the pictures inside; results stay in source pixels."),
+    typer.Option(
+        parser=whole("--size", 16),
+        metavar="PX",
+        help="Long side of the pictures inside, 16 or more; results stay in source pixels.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def settings(max_marks: int, labels: LabelScheme, draw: str, size: int) -> Settings:
     """The session's settings from the options."""
-    from som_agent.marks.style import MarkStyle, parse_draw
+    from som_agent.marks.style import PARTS, MarkStyle, parse_draw
     from som_agent.settings import Settings
 
-    return Settings(
-        max_marks=max_marks, labels=labels.value, style=MarkStyle(draw=parse_draw(draw)), size=size
-    )
+    parts = parse_draw(draw)
+    if not parts:
+        raise InputError(f"--draw {draw!r} draws nothing; known: {', '.join(PARTS)}")
+    return Settings(max_marks=max_marks, labels=labels.value, style=MarkStyle(draw=parts), size=size)

@@ -3,14 +3,62 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from types import FrameType
 from typing import Any
 
-__all__ = ["note", "print_json", "progress", "stop_on_interrupt"]
+from som_agent.errors import OutputError, first_line
+
+__all__ = ["note", "print_json", "progress", "results", "stop_on_interrupt"]
+
+
+@contextmanager
+def results() -> Iterator[None]:
+    """Turn a stdout that cannot be written into an `OutputError`; one whose reader left stays what it is.
+
+    Raises:
+        OutputError: stdout is closed, or the disk under it is full, for example.
+        BrokenPipeError: nobody reads it any more.
+    """
+    if sys.stdout is None:
+        raise OutputError("cannot write to stdout: it is closed")
+    checked: Any = _Checked(sys.stdout)
+    with redirect_stdout(checked):
+        yield
+        checked.flush()
+
+
+class _Checked:
+    """The stdout of `results`."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._writing():
+            return int(self._stream.write(text))
+
+    def flush(self) -> None:
+        with self._writing():
+            self._stream.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # What is still in the buffer would fail once more when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise OutputError(f"cannot write to stdout: {error.strerror or first_line(error)}") from error
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -20,7 +68,9 @@ def print_json(value: dict[str, Any]) -> None:
 
 def note(text: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"som-agent: {text}\n")
+    if sys.stderr is not None:
+        with suppress(OSError):  # there is no place left to say it
+            sys.stderr.write(f"som-agent: {text}\n")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from som_agent.cli.options import (
     Segmenter,
     Size,
     Start,
+    place,
     settings,
 )
 from som_agent.cli.output import note, print_json, progress, stop_on_interrupt
@@ -28,7 +29,9 @@ __all__ = ["track"]
 
 def track(
     video: Annotated[str, typer.Argument(help="A video file, folder of pictures, camera number or address.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", parser=place, metavar="FOLDER", help="The run's folder.")
+    ],
     segmenter: Segmenter = "hierarchy",
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
@@ -44,7 +47,9 @@ def track(
     from som_agent.runs.schema import VIDEO_FILE
     from som_agent.session import Session
     from som_agent.video import open_video
+    from som_agent.video.output import refuse_to_overwrite
 
+    refuse_to_overwrite(out / VIDEO_FILE, video)  # a run says so too, but only once the segmenter is loaded
     session = Session(segmenter, settings(max_marks, labels, draw, size))
     with (
         open_video(video, start=start, end=end, every=every) as source,
@@ -57,9 +62,14 @@ def track(
             return not stopped()
 
         cut = {"start": start, "end": end, "every": every}
-        ended = record(source, session, out, cut=cut, on_frame=on_frame)
+        try:
+            ended = record(source, session, out, cut=cut, on_frame=on_frame)
+        except KeyboardInterrupt as stop:
+            for kept in getattr(stop, "__notes__", ()):
+                note(kept)
+            raise
     if ended != "complete":
-        note(ended)
+        note(f"{out}: {ended}" if stopped() else ended)
     history = session.history
     if json:
         print_json(

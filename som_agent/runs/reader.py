@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from som_agent.errors import InputError, SomError
-from som_agent.history import STATES, VISIBLE, History, MarkInfo, Observation, traces
+from som_agent.errors import InputError, SomError, first_line
+from som_agent.history import STATES, VISIBLE, History, MarkInfo, Observation, Trace, traces
 from som_agent.keyframes import Keyframe, keyframe
 from som_agent.marks.glyphs import plate_sizes
 from som_agent.marks.marked import MarkedFrame
@@ -20,15 +20,22 @@ from som_agent.marks.placement import place
 from som_agent.marks.style import MarkStyle
 from som_agent.regions import Regions
 from som_agent.rle import decode
-from som_agent.runs.schema import INFO_FILE, TRACKS_FILE
+from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, tracks_schema
 from som_agent.video import Frame, open_video
+from som_agent.video.kinds import check_regular
 
 __all__ = ["Run", "is_run", "read_run"]
 
+T = TypeVar("T")
+
+# What the fields of a damaged file make of the code that takes them as they should be.
+_SENSELESS = (TypeError, ValueError, IndexError, AttributeError, OverflowError, SomError)
+
 
 def is_run(path: str | Path) -> bool:
-    """Whether a folder holds a run."""
-    return os.path.isfile(Path(path) / INFO_FILE)  # Path.is_file raises where a name is too long
+    """Whether a folder holds a run; an empty name is no folder."""
+    # os.path: Path.is_file raises where a name is too long.
+    return path != "" and os.path.isfile(Path(path) / INFO_FILE)
 
 
 def read_run(path: str | Path) -> Run:
@@ -37,32 +44,33 @@ def read_run(path: str | Path) -> Run:
     Raises:
         InputError: the folder lacks a file of a run, or one of them is damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     folder = Path(path)
     try:
-        info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
-        table = pq.read_table(folder / TRACKS_FILE)
+        if path == "":
+            raise InputError("its name is empty")
+        info = _read_info(folder / INFO_FILE)
+        settings = _field(info, "settings", dict)
         history = History(
-            size=(int(info["size"][0]), int(info["size"][1])),
-            frames=np.array(info["frames"], np.int32),
-            times=np.array(info["times"], np.float64),
-            marks={row["mark"]: _mark(row) for row in info["marks"]},
-            traces=traces(_observations(table)),
-            segmenter=info["segmenter"],
+            size=_field(info, "size", _size),
+            frames=_field(info, "frames", lambda frames: np.array(frames, np.int32)),
+            times=_field(info, "times", lambda times: np.array(times, np.float64)),
+            marks=_field(info, "marks", lambda rows: {row["mark"]: _mark(row) for row in rows}),
+            traces=_read_tracks(folder / TRACKS_FILE),
+            segmenter=_field(info, "segmenter", _text),
         )
         if history.marks.keys() != history.traces.keys():
-            raise ValueError(f"{INFO_FILE} and {TRACKS_FILE} name different marks")
+            raise InputError(f"{INFO_FILE} and {TRACKS_FILE} name different marks")
         return Run(
             path=folder,
             info=info,
+            source=_field(info, "source", _text),
+            fps=_field(info, "fps", lambda fps: None if fps is None else float(fps)),
             history=history,
-            style=_style(info["settings"]["style"]),
-            max_marks=int(info["settings"]["max_marks"]),
+            style=_field(settings, "style", _style),
+            max_marks=_field(settings, "max_marks", int),
         )
-    except (SomError, OSError, pa.ArrowException, ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{path} is not a readable run ({type(error).__name__}: {error})") from error
+    except InputError as error:
+        raise InputError(f"{path} is not a readable run: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,8 @@ class Run:
     Attributes:
         path: its folder.
         info: the contents of `run.json`.
+        source: what was tracked: a path or an address.
+        fps: mean frames a second of the source, None if unknown.
         history: the mark table and what was seen.
         style: how its marks were drawn.
         max_marks: how many were drawn at once.
@@ -79,6 +89,8 @@ class Run:
 
     path: Path
     info: dict[str, Any]
+    source: str
+    fps: float | None
     history: History
     style: MarkStyle
     max_marks: int
@@ -111,16 +123,77 @@ class Run:
 
     def _frame(self, index: int) -> Frame:
         time = float(self.history.times[np.searchsorted(self.history.frames, index)])
-        source = self.info["source"]
         # A folder of pictures has no clock of its own: the run's rate gives its frames the same times.
-        fps = self.info["fps"] if Path(source).is_dir() else None
-        with open_video(source, start=max(time - 1e-3, 0), end=time + 1e-3, fps=fps) as video:
+        fps = self.fps if Path(self.source).is_dir() else None
+        with open_video(self.source, start=max(time - 1e-3, 0), end=time + 1e-3, fps=fps) as video:
             for frame in video:
                 if frame.index == index:
                     return frame
         raise InputError(
-            f"frame {index} of {source} is no longer there: the source of {self.path} was changed"
+            f"frame {index} of {self.source} is no longer there: the source of {self.path} was changed"
         )
+
+
+def _read_info(file: Path) -> dict[str, Any]:
+    check_regular(file)
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{file.name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file.name} is not text in UTF-8") from error
+    except ValueError as error:
+        raise InputError(f"{file.name} is not JSON: {error}") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{file.name} is not a JSON object")
+    return info
+
+
+def _read_tracks(file: Path) -> dict[int, Trace]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    check_regular(file)
+    if not file.exists():
+        raise InputError(f"{file.name} is missing")
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{file.name} cannot be read: {first_line(error)}") from error
+    lacking = [repr(name) for name in tracks_schema().names if name not in table.column_names]
+    if lacking:
+        raise InputError(f"{file.name} lacks {', '.join(lacking)}")
+    try:
+        return traces(_observations(table))
+    except _SENSELESS as error:
+        raise InputError(f"the rows of {file.name} make no sense") from error
+
+
+def _field(values: dict[str, Any], name: str, parse: Callable[[Any], T]) -> T:
+    """A field of `run.json`; what is wrong with it is said in words."""
+    try:
+        value = values[name]
+    except KeyError as error:
+        raise InputError(f"{INFO_FILE} lacks {name!r}") from error
+    try:
+        return parse(value)
+    except KeyError as error:
+        raise InputError(f"{name!r} of {INFO_FILE} lacks {error}") from error
+    except _SENSELESS as error:
+        shown = json.dumps(value)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        raise InputError(f"{name!r} of {INFO_FILE} makes no sense: {shown}") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _size(value: Any) -> tuple[int, int]:
+    w, h = value
+    return int(w), int(h)
 
 
 def _style(fields: dict[str, Any]) -> MarkStyle:

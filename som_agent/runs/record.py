@@ -31,6 +31,10 @@ def record(
 
     Returns:
         How it ended, in one line: "complete", or where and why it stopped.
+
+    Raises:
+        OutputError: the run cannot be written, or would overwrite the video.
+        KeyboardInterrupt: Ctrl-C. Its note says what was kept.
     """
     source = video.name
     if Path(source).exists():

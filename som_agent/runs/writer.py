@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +22,7 @@ from som_agent.rle import encode_crop
 from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, VIDEO_FILE, tracks_schema
 from som_agent.settings import Settings
 from som_agent.video import VideoWriter
-from som_agent.video.output import moved_into_place, part_file
+from som_agent.video.output import moved_into_place, part_file, refuse_to_overwrite, unwritable
 
 __all__ = ["RunWriter"]
 
@@ -46,7 +46,7 @@ class RunWriter:
     """Writes one run; no file appears under its name before it is whole.
 
     As a context manager it finishes the run on success and on Ctrl-C (what was done is kept and `run.json`
-    says so), and takes back what it wrote on any other exception.
+    says so; the exception's note too), and takes back what it wrote on any other exception.
 
     Args:
         path: the run's folder; it is made if missing.
@@ -58,7 +58,7 @@ class RunWriter:
         cut: start, end and step of the frames taken.
 
     Raises:
-        OutputError: the folder cannot be made or written in.
+        OutputError: the folder cannot be made or written in, or the run would overwrite its own source.
     """
 
     path: Path
@@ -74,6 +74,8 @@ class RunWriter:
     def __post_init__(self) -> None:
         import pyarrow.parquet as pq
 
+        for name in (VIDEO_FILE, TRACKS_FILE, INFO_FILE):
+            refuse_to_overwrite(self.path / name, self.source)
         self._schema = tracks_schema()
         with ExitStack() as leftovers:  # what must not stay behind, whichever step fails
             for folder in _make_folders(self.path):
@@ -84,8 +86,9 @@ class RunWriter:
             leftovers.callback(self._tracks_part.unlink, missing_ok=True)
             self._info_part = part_file(self.path / INFO_FILE)
             leftovers.callback(self._info_part.unlink, missing_ok=True)
-            self._tracks = pq.ParquetWriter(self._tracks_part, self._schema, compression="zstd")
-            leftovers.callback(self._tracks.close)
+            with self._writing():
+                self._tracks = pq.ParquetWriter(self._tracks_part, self._schema, compression="zstd")
+            leftovers.callback(self._abandon_tracks)
             self._leftovers = leftovers.pop_all()
         self._rows: list[Observation] = []
         self._lives: dict[int, _Life] = {}
@@ -93,7 +96,11 @@ class RunWriter:
         self._times: list[float] = []
 
     def add(self, marked: MarkedFrame, observations: Sequence[Observation]) -> None:
-        """Write the next frame: its picture, and what was seen of every mark in it."""
+        """Write the next frame: its picture, and what was seen of every mark in it.
+
+        Raises:
+            OutputError: the disk is full, for example.
+        """
         regions = marked.source_regions
         rows = {info.mark: k for k, info in enumerate(marked.infos)}
         seen = []
@@ -114,7 +121,8 @@ class RunWriter:
         self._frames.append(marked.index)
         self._times.append(marked.time)
         if len(self._rows) >= ROWS_A_GROUP:
-            self._flush()
+            with self._writing():
+                self._flush()
 
     def close(self) -> None:
         """Finish the files and give them their names, `run.json` last. Ctrl-C waits until that is done.
@@ -122,16 +130,13 @@ class RunWriter:
         Raises:
             OutputError: the disk is full, for example.
         """
-        with _no_interrupt(), self._leftovers:
-            try:
-                self._flush()
-                self._tracks.close()
-                self._info_part.write_text(json.dumps(self._info(), indent=1) + "\n", encoding="utf-8")
-                self._video.close()
-                moved_into_place(self._tracks_part, self.path / TRACKS_FILE)
-                moved_into_place(self._info_part, self.path / INFO_FILE)
-            except OSError as error:
-                raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+        with _no_interrupt(), self._leftovers, self._writing():
+            self._flush()
+            self._tracks.close()
+            self._info_part.write_text(json.dumps(self._info(), indent=1) + "\n", encoding="utf-8")
+            self._video.close()
+            moved_into_place(self._tracks_part, self.path / TRACKS_FILE)
+            moved_into_place(self._info_part, self.path / INFO_FILE)
 
     def abort(self) -> None:
         """Take back what was written."""
@@ -150,6 +155,19 @@ class RunWriter:
             self.close()
         else:
             self.abort()
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"{self.path}: {self.ended if self._frames else 'nothing was kept'}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def _abandon_tracks(self) -> None:
+        with suppress(OSError):  # they are thrown away: that their end could not be written either is no news
+            self._tracks.close()
 
     def _live(self, info: MarkInfo, time: float) -> None:
         life = self._lives.setdefault(info.mark, _Life(info.label, info.color, time, time))
@@ -199,6 +217,9 @@ def _make_folders(path: Path) -> list[Path]:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        for folder in missing:
+            with suppress(OSError):  # it was not made
+                folder.rmdir()
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     return missing[::-1]
 

@@ -34,7 +34,10 @@ _INDEX_MODES = ("1", "L", "P", "I", "I;16")
 
 
 class LabelsSegmenter:
-    """Regions read from files. Masks of another size than the frame are resized to the nearest pixel.
+    """Regions read from files.
+
+    Masks of another size than the frame are resized to the nearest pixel; those of another shape are refused:
+    they belong to other pictures.
 
     A frame with a name (a picture file) takes the mask of that name and no other: taking one by position
     would put the marks of one picture on another. A frame without one (a video's) takes the file of its
@@ -48,6 +51,8 @@ class LabelsSegmenter:
     """
 
     def __init__(self, folder: str | Path) -> None:
+        if folder == "":  # as a path it would be the current folder
+            raise SegmenterError("the folder of masks is empty: write labels:DIR")
         self.name = f"labels:{folder}"
         self.folder = Path(folder).expanduser()
         if not self.folder.is_dir():
@@ -70,13 +75,18 @@ class LabelsSegmenter:
         path = self._file_of(frame)
         h, w = frame.image.shape[:2]
         if path.suffix.lower() == ".json":
-            shown = [_fitted(mask, h, w) for mask in _read_rles(path) if mask.any()]
+            masks = _read_rles(path)
+            if masks:
+                _check_shape(path, masks[0], h, w)
+            shown = [_fitted(mask, h, w) for mask in masks if mask.any()]
             return (
                 Regions.from_masks(np.array(shown))
                 if shown
                 else Regions.from_labels(np.zeros((h, w), np.int32))
             )
-        return Regions.from_labels(_fitted(read_index_png(path), h, w))
+        labels = read_index_png(path)
+        _check_shape(path, labels, h, w)
+        return Regions.from_labels(_fitted(labels, h, w))
 
     def _file_of(self, frame: Frame) -> Path:
         if frame.name is not None:
@@ -122,33 +132,61 @@ def _read_rles(path: Path) -> list[BoolArray]:
     """Masks `[H, W] bool` of a JSON list of COCO RLEs."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SegmenterError(f"cannot read masks {path}: {first_line(error)}") from error
+    except OSError as error:
+        raise SegmenterError(f"cannot read masks {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SegmenterError(f"masks {path} are not text in UTF-8") from error
+    except ValueError as error:
+        raise SegmenterError(f"masks {path} are not JSON: {error}") from error
     if not isinstance(entries, list):
-        raise SegmenterError(f"masks {path} must be a list of COCO RLEs, got {type(entries).__name__}")
+        raise SegmenterError(f"masks {path} must be a list of COCO RLEs")
     masks = []
     for i, entry in enumerate(entries):
         try:
             masks.append(_decode(entry))
-        except (KeyError, TypeError, ValueError) as error:
-            raise SegmenterError(f"masks {path}: entry {i} is no COCO RLE: {error!r}") from error
+        except ValueError as error:
+            raise SegmenterError(f"masks {path}: entry {i} is no COCO RLE: {error}") from error
     sizes = {mask.shape for mask in masks}
     if len(sizes) > 1:
-        raise SegmenterError(f"masks {path} differ in size: {sorted(sizes)}; the RLEs of a frame share one")
+        listed = ", ".join(f"{w}x{h}" for h, w in sorted(sizes))
+        raise SegmenterError(f"masks {path} differ in size: {listed} px; the RLEs of a frame share one")
     return masks
 
 
-def _decode(rle: dict[str, Any]) -> BoolArray:
-    """One COCO RLE, `[H, W] bool`; ValueError where the runs do not add up to the size."""
-    h, w = (int(v) for v in rle["size"])
-    counts = rle["counts"]
+def _decode(rle: Any) -> BoolArray:
+    """One COCO RLE, `[H, W] bool`; a ValueError says in words why it is none."""
+    if not isinstance(rle, dict):
+        raise ValueError("it is no object with 'size' and 'counts'")
+    lacking = [repr(key) for key in ("size", "counts") if key not in rle]
+    if lacking:
+        raise ValueError(f"it lacks {' and '.join(lacking)}")
+    size, counts = rle["size"], rle["counts"]
+    if not (isinstance(size, list) and len(size) == 2 and all(type(v) is int and v > 0 for v in size)):
+        raise ValueError("its 'size' is not [height, width] in pixels")
+    h, w = size
     if isinstance(counts, str):
-        return decode(counts, (w, h))
+        try:
+            return decode(counts, (w, h))
+        except ValueError as error:
+            raise ValueError(f"its 'counts' are no compressed runs for {w}x{h} px") from error
+    if not (isinstance(counts, list) and all(type(v) is int and 0 <= v <= h * w for v in counts)):
+        raise ValueError("its 'counts' are neither text nor a list of whole numbers")
     runs = np.asarray(counts, dtype=np.int64)
-    if min(h, w) < 1 or runs.ndim != 1 or (runs < 0).any() or runs.sum() != h * w:
+    if runs.sum() != h * w:
         raise ValueError(f"its runs do not fill {w}x{h} px")
     # Runs alternate between background and object, along the columns.
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(w, h).T
+
+
+def _check_shape(path: Path, labels: npt.NDArray[Any], h: int, w: int) -> None:
+    """Refuse labels `[H, W]` that no change of size turns into `h` by `w`: within 2 %, or a rounded pixel."""
+    height, width = labels.shape
+    apart = abs(height * w - width * h)
+    if apart > 0.02 * height * w and apart >= max(w, h, width, height):
+        raise SegmenterError(
+            f"{path} is {width}x{height} px, another shape than the frame, which is {w}x{h} px inside: "
+            "these masks belong to other pictures"
+        )
 
 
 def _fitted(labels: npt.NDArray[Any], h: int, w: int) -> npt.NDArray[Any]:

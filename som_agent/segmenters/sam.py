@@ -81,10 +81,10 @@ def _read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:
         raise SegmenterError(f"{name}: there is no file {str(path)!r}")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise SegmenterError(f"{name}: cannot be read: {error.strerror or first_line(error)}") from error
     except Exception as error:  # a file of any content can fail in any way; nothing is hidden, it is chained
-        raise SegmenterError(
-            f"{name}: not a readable checkpoint, truncated or no PyTorch file ({first_line(error)})"
-        ) from error
+        raise SegmenterError(f"{name}: not a readable checkpoint, truncated or no PyTorch file") from error
     if not isinstance(weights, Mapping) or not all(
         isinstance(value, torch.Tensor) for value in weights.values()
     ):

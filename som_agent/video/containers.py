@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["FileIndex", "ends_early", "index_file", "open_video_file", "video_stream"]
+__all__ = ["FileIndex", "ends_early", "index_file", "is_text", "open_video_file", "video_stream"]
 
 _DEFAULT_RATE = 25.0  # what FFmpeg assumes as well
 
 _UNKNOWN = "its content is of no known video format"
+
+# Texts that FFmpeg draws as if on a terminal, and lists of other files that did not begin like one.
+_NO_VIDEOS = {"concat", "dash", "hls", "sdp", "tty"}
+
+_HEAD_BYTES = 4096
+_BLANK = codecs.BOM_UTF8 + b" \t\r\n"
 
 # Names of the boxes that an mp4 or mov file can begin with.
 _ISO_BOXES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot"}
@@ -33,21 +40,27 @@ def open_video_file(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and find its video stream; nothing is decoded.
 
     Raises:
-        InputError: it is missing, unreadable, empty, no video, or without a picture.
+        InputError: it is missing, unreadable, empty, no video, or without a picture; also a playlist, since
+            FFmpeg would open the files and addresses that it names.
     """
     import av
 
     try:
         with path.open("rb") as file:
-            empty = not file.read(1)
+            head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    if empty:
+    if not head:
         raise InputError(f"{path} is empty (0 bytes)")
+    if _is_playlist(head):
+        raise InputError(f"{path} is a playlist, which names other files: name the video itself")
+    if is_text(head):
+        raise InputError(f"{path} is not a video that can be read: {_UNKNOWN}")
     try:
-        container = av.open(str(path))
+        # The whole path and one protocol: FFmpeg takes a name like "concat:a|b" for more than a name.
+        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
     except (av.FFmpegError, UnicodeError) as error:
         boxes = _boxes(path)
         if boxes and b"moov" not in dict(boxes):
@@ -57,7 +70,7 @@ def open_video_file(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise InputError(f"{path} is not a video that can be read: {_UNKNOWN}") from error
     with container:
         kind = container.format.name
-        if kind == "tty":  # FFmpeg draws text files as if they were terminals
+        if kind in _NO_VIDEOS:
             raise InputError(f"{path} is not a video that can be read: {_UNKNOWN}")
         if kind.endswith("_pipe"):
             raise InputError(f"{path} holds a picture, not a video: name it .{kind.removesuffix('_pipe')}")
@@ -159,6 +172,23 @@ def index_file(path: Path, first_pts: int | None) -> FileIndex:
         missing=missing,
         expected=(announced if announced > count else None) if missing else count,
     )
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a file begins like a text, or like a list of other files that FFmpeg would follow."""
+    if _is_playlist(head) or head.lstrip(_BLANK).startswith(b"<"):  # DASH and its like
+        return True
+    if head.startswith(b"YUV4MPEG2"):  # a video whose header is a text, and whose pixels can look like one
+        return False
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and "\0" not in text
+
+
+def _is_playlist(head: bytes) -> bool:
+    return head.lstrip(_BLANK).startswith((b"#EXTM3U", b"ffconcat"))
 
 
 def ends_early(path: Path) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from som_agent.errors import InputError
 
-__all__ = ["ADDRESS_SCHEMES", "PICTURE_SUFFIXES", "camera_number", "is_address", "is_picture", "printable"]
+__all__ = [
+    "ADDRESS_SCHEMES",
+    "PICTURE_SUFFIXES",
+    "camera_number",
+    "check_regular",
+    "is_address",
+    "is_picture",
+    "printable",
+]
 
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -21,6 +31,21 @@ ADDRESS_SCHEMES = frozenset({"http", "https", "rtmp", "rtmps", "rtp", "rtsp", "r
 def is_picture(path: str | Path) -> bool:
     """Whether the name ends like a picture's; the file need not exist."""
     return Path(path).suffix.lower() in PICTURE_SUFFIXES
+
+
+def check_regular(path: str | Path) -> None:
+    """Refuse what opens but may never end or never begin: pipes, sockets and devices.
+
+    Raises:
+        InputError: it is one of them. What is missing is left to whoever opens it.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+        raise InputError(f"{path} is not a regular file: it is {kind}")
 
 
 def is_address(source: str) -> bool:

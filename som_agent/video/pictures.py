@@ -12,6 +12,7 @@ import numpy as np
 
 from som_agent.errors import InputError, OutputError, first_line
 from som_agent.video.frame import Image
+from som_agent.video.kinds import check_regular
 from som_agent.video.output import moved_into_place, part_file
 from som_agent.video.readers import Reader, UnreadableError
 
@@ -41,6 +42,7 @@ def read_image(path: str | Path) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageOps
 
+    check_regular(path)
     try:
         with Pillow.open(path) as picture:
             return _as_rgb(ImageOps.exif_transpose(picture))

@@ -14,7 +14,7 @@ import numpy as np
 
 from som_agent.errors import InputError
 from som_agent.video.frame import Frame
-from som_agent.video.kinds import camera_number, is_address, is_picture, printable
+from som_agent.video.kinds import camera_number, check_regular, is_address, is_picture, printable
 from som_agent.video.readers import Reader, Stream, UnreadableError
 
 __all__ = ["VideoSource", "open_video"]
@@ -91,6 +91,8 @@ def open_video(
     """
     _check_values(start, end, every, fps)
     given = source if isinstance(source, int) else str(source)
+    if given == "":  # as a path it would be the current folder
+        raise InputError("the source is empty: name a video, a picture, a folder, a camera or an address")
     name = printable(str(given))
     number = camera_number(given)
     if number is None and not is_address(str(given)):
@@ -195,6 +197,7 @@ def _folder(path: Path, fps: float | None) -> Reader:
 
 
 def _file(path: Path) -> Reader:
+    check_regular(path)
     if is_picture(path):
         from som_agent.video.pictures import PictureReader
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -108,11 +109,9 @@ class VideoWriter:
         if not self._open:
             return
         self._open = False
-        try:
-            if self._encoder is not None:
-                self._encoder.abandon()
-        finally:
-            self._part.unlink(missing_ok=True)
+        if self._encoder is not None:
+            self._encoder.abandon()
+        self._part.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -183,8 +182,16 @@ class _Encoder:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        self._container.mux(self._stream.encode(None))
+        try:
+            self._container.mux(self._stream.encode(None))
+        except BaseException:
+            self.abandon()
+            raise
         self._container.close()
 
     def abandon(self) -> None:
-        self._container.close()
+        """Close the file, which is thrown away: that its end could not be written either is no news."""
+        import av
+
+        with suppress(av.FFmpegError):
+            self._container.close()

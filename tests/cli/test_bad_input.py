@@ -1,6 +1,9 @@
 """Bad input: one clear line that names the thing, status 2, and nothing half-written."""
 
+import os
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,3 +235,112 @@ def test_a_full_disk(cli, clip, monkeypatch, unchanged):
     done = cli("track", clip.path, "-o", "new/run", "--segmenter", clip.segmenter)
     done.refused("marked.mp4", "No space left on device")
     check()
+
+
+def test_the_input_is_not_overwritten(cli, picture, tmp_path, unchanged, monkeypatch):
+    own = shutil.copy(picture, tmp_path / "own.png")
+    (tmp_path / "link.png").symlink_to(own)
+    (tmp_path / "shots").mkdir()
+    shutil.copy(picture, tmp_path / "shots" / "one.png")
+    masks = shutil.copytree(picture.parent / "labels", tmp_path / "masks")
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("som_agent.api.mark", None)  # said before any work
+    for source, out in (
+        (own, own),
+        ("own.png", tmp_path / "own.png"),
+        ("own.png", "shots/../own.png"),
+        ("own.png", "link.png"),
+        ("link.png", "own.png"),
+        ("shots", "shots/one.png"),
+    ):
+        cli("mark", source, "-o", out).refused(f"{out} would overwrite its own input")
+    cli("mark", "own.png", "-o", "masks/scene.png", "--segmenter", f"labels:{masks}").refused(
+        "masks/scene.png would overwrite its own input"
+    )
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_picture_beside_its_input_is_written(cli, picture, tmp_path):
+    own = shutil.copy(picture, tmp_path / "own.png")
+    for _ in range(2):
+        assert cli("mark", own, "-o", tmp_path / "marked.png").code == 0
+
+
+def test_a_run_does_not_overwrite_the_video_that_it_tracks(cli, clip, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    assert cli("track", clip.path, "-o", run, "--segmenter", clip.segmenter, "--end", 0.5).code == 0
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("som_agent.session.Session", None)  # said before any work
+    cli("track", "run/marked.mp4", "-o", "run").refused(
+        "run/marked.mp4 would overwrite its own input run/marked.mp4"
+    )
+    cli("track", run / "marked.mp4", "-o", "../" + tmp_path.name + "/run").refused("its own input")
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_empty_names_are_not_the_current_folder(cli, clip, picture, monkeypatch):
+    assert cli("track", clip.path, "-o", ".", "--segmenter", clip.segmenter, "--end", 0.3).code == 0
+    shutil.copy(picture, "scene.png")  # the current folder is a run and a folder of one picture
+    before = sorted(path.name for path in Path().iterdir())
+    cli("ask", "", "Which is red?").refused("the source is empty")
+    cli("mark", "").refused("the source is empty")
+    cli("track", "", "-o", "run").refused("the source is empty")
+    cli("track", clip.path, "-o", "").refused("--out is empty")
+    cli("mark", picture, "-o", "").refused("--out is empty")
+    cli("mark", picture, "--segmenter", "labels:").refused("labels:DIR")
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no name here")
+def test_pipes_and_devices(cli, tmp_path, unchanged):
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.png")
+    check = unchanged()
+    for name in (tmp_path / "pipe", tmp_path / "pipe.png", "/dev/zero"):
+        cli("track", name, "-o", "run").refused(f"{name} is not a regular file")
+        cli("mark", name).refused(f"{name} is not a regular file")
+        cli("ask", name, "Which is red?").refused(f"{name} is not a regular file")
+    check()
+
+
+def test_masks_of_another_shape(cli, files, make, tmp_path, unchanged):
+    masks = make.write_labels(tmp_path / "masks", [np.ones((77, 100), int)], ["photo"])
+    check = unchanged()
+    done = cli("mark", files / "photo.png", "--segmenter", f"labels:{masks}")
+    done.refused("photo.png is 100x77 px", "60x40 px")
+    check()
+
+
+def test_nothing_to_draw(cli, files, unchanged):
+    check = unchanged()
+    for draw in ("", ",", " "):
+        cli("mark", files / "photo.png", "--draw", draw).refused("--draw", "mark, mask, box, contour")
+    check()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--max-marks", "0", "--max-marks 0 makes no sense: it is a whole number, 1 or more"),
+        ("--max-marks", "many", "--max-marks many makes no sense: it is a whole number, 1 or more"),
+        ("--max-marks", "2.5", "--max-marks 2.5 makes no sense: it is a whole number, 1 or more"),
+        ("--size", "3", "--size 3 makes no sense: it is a whole number, 16 or more"),
+        ("--every", "-1", "--every -1 makes no sense: it is a whole number, 1 or more"),
+        ("--start", "soon", "--start soon makes no sense: it is in seconds from the first frame, 0 or more"),
+        ("--end", "nan", "--end nan makes no sense: it is in seconds from the first frame, 0 or more"),
+        ("--labels", "roman", "--labels roman is not known; known: numbers, letters"),
+    ],
+)
+def test_values_are_named_with_what_is_allowed(cli, clip, option, value, says):
+    done = cli("track", clip.path, "-o", "run", option, value)
+    done.refused()
+    assert done.err == f"som-agent: {says}\n"
+
+
+@pytest.mark.parametrize("look", ["3", "x"])
+def test_a_look_too_small(cli, files, look):
+    cli("mark", files / "photo.png", "--look", look).refused(
+        f"--look {look} makes no sense: it is a whole number, 16 or more"
+    )

@@ -66,6 +66,7 @@ def test_what_was_done_is_kept(environment, long_clip, tmp_path, presses):
     count = len(info["frames"])
     assert 0 < count < 1500
     assert info["ended"] == f"interrupted after frame {count - 1}"
+    assert f"som-agent: {run}: interrupted after frame {count - 1}\n" in err
     assert info["frames"] == list(range(count))
     table = pq.read_table(run / "tracks.parquet")
     assert max(table["frame"].to_pylist()) == count - 1

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import numpy as np
@@ -164,3 +165,71 @@ def test_tracks_of_another_run(copy):
     table = pq.read_table(copy / "tracks.parquet")
     pq.write_table(table.slice(0, 4), copy / "tracks.parquet")
     assert "different marks" in refused(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"marks": None}, "'marks' of run.json makes no sense: null"),
+        ({"marks": [{"mark": 1}]}, "'marks' of run.json lacks 'color'"),
+        ({"size": "large"}, "'size' of run.json makes no sense: \"large\""),
+        ({"settings": {}}, "run.json lacks 'style'"),
+        ({"segmenter": 3}, "'segmenter' of run.json makes no sense: 3"),
+        ({"source": None}, "'source' of run.json makes no sense: null"),
+        ({"fps": [1]}, "'fps' of run.json makes no sense: [1]"),
+        ({"frames": ["a"] * 99}, "'frames' of run.json makes no sense: ["),
+    ],
+)
+def test_a_field_is_named_in_words(copy, change, says):
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, **change}))
+    message = refused(copy)
+    assert message.startswith(f"{copy} is not a readable run: {says}")
+    assert len(message) < len(str(copy)) + 130
+
+
+@pytest.mark.parametrize(
+    "name", ["size", "frames", "times", "marks", "segmenter", "settings", "source", "fps"]
+)
+def test_a_lacking_field_is_named(copy, name):
+    info = json.loads((copy / "run.json").read_text())
+    del info[name]
+    (copy / "run.json").write_text(json.dumps(info))
+    assert refused(copy) == f"{copy} is not a readable run: run.json lacks {name!r}"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "run.json is not JSON: "),
+        (b"[]", "run.json is not a JSON object"),
+        (b"\xff\xfe", "run.json is not text in UTF-8"),
+    ],
+)
+def test_what_is_no_run_json_is_said_in_words(copy, content, says):
+    (copy / "run.json").write_bytes(content)
+    message = refused(copy)
+    assert says in message
+    assert "Error" not in message
+
+
+def test_rows_that_make_no_sense(copy):
+    table = pq.read_table(copy / "tracks.parquet")
+    states = table.schema.get_field_index("state")
+    pq.write_table(table.set_column(states, "state", [["lost"] * len(table)]), copy / "tracks.parquet")
+    assert refused(copy) == f"{copy} is not a readable run: the rows of tracks.parquet make no sense"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no name here")
+def test_a_pipe_in_place_of_the_tracks(copy):
+    (copy / "tracks.parquet").unlink()
+    os.mkfifo(copy / "tracks.parquet")
+    assert "tracks.parquet is not a regular file" in refused(copy)
+
+
+def test_an_empty_name_is_not_the_current_folder(run_dir, monkeypatch):
+    monkeypatch.chdir(run_dir)
+    assert is_run(".")
+    assert not is_run("")
+    with pytest.raises(InputError, match="its name is empty"):
+        read_run("")

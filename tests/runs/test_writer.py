@@ -57,7 +57,7 @@ def frames(clip, count):
 
 
 def fail(run, seen, error):
-    """Write frames, and then an exception comes."""
+    """Write frames, and then an exception comes, which is handed back."""
 
     def work():
         with run:
@@ -65,8 +65,9 @@ def fail(run, seen, error):
                 run.add(marked, rows)
             raise error
 
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         work()
+    return caught.value
 
 
 def left(folder):
@@ -281,3 +282,109 @@ def test_an_unreadable_video_leaves_no_folder(tmp_path):
     with pytest.raises(InputError), open_video(tmp_path / "broken.mp4") as video:
         record(video, Session(), tmp_path / "run")
     assert left(tmp_path) == ["broken.mp4"]
+
+
+@pytest.mark.parametrize("name", ["marked.mp4", "tracks.parquet", "run.json"])
+def test_a_run_does_not_overwrite_its_source(tmp_path, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_bytes(b"mine")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "run" / name)
+    for source in (tmp_path / "run" / name, tmp_path / "run" / ".." / "run" / name, tmp_path / "link.mp4"):
+        with pytest.raises(OutputError, match=f"{name} would overwrite its own input"):
+            writer(tmp_path / "run", source=str(source))
+    assert left(tmp_path / "run") == [name]
+    assert (tmp_path / "run" / name).read_bytes() == b"mine"
+
+
+def test_record_does_not_overwrite_its_source(clip, tmp_path):
+    with open_video(clip.path) as video:
+        record(video, Session(clip.segmenter), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    session = Session(clip.segmenter)
+    with (
+        open_video(tmp_path / "run" / "marked.mp4") as video,
+        pytest.raises(OutputError, match="would overwrite its own input"),
+    ):
+        record(video, session, tmp_path / "run")
+    assert len(session.history.frames) == 0, "said before any work"
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+FULL = OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+
+def full_disk(monkeypatch, part):
+    """From here on one library finds the disk full, whatever it does; ends in the errors that each raises."""
+
+    def full(*_arguments, **_options):
+        import av
+
+        raise av.error.OSError(28, "No space left on device", "x") if part == "video" else FULL
+
+    if part == "video":
+        monkeypatch.setattr("som_agent.video.writer._Encoder.write", full)
+        encoder = "som_agent.video.writer._Encoder"
+        monkeypatch.setattr(
+            f"{encoder}.__init__", lambda self, *_: setattr(self, "_container", Closing(full))
+        )
+    elif part == "start":
+        monkeypatch.setattr(pq, "ParquetWriter", full)
+    elif part == "rows":
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+        monkeypatch.setattr(pq.ParquetWriter, "close", full)
+    else:
+        monkeypatch.setattr(pq.ParquetWriter, "close", full)
+
+
+class Closing:
+    def __init__(self, close):
+        self.close = close
+
+
+@pytest.mark.parametrize("part", ["video", "start", "rows", "end"])
+@pytest.mark.parametrize("older", [False, True])
+def test_a_full_disk_is_one_line_and_leaves_nothing(clip, tmp_path, monkeypatch, part, older):
+    if older:
+        with writer(tmp_path / "run") as run:
+            for marked, rows in frames(clip, 2):
+                run.add(marked, rows)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("som_agent.runs.writer.ROWS_A_GROUP", 4)
+    full_disk(monkeypatch, part)
+    with (
+        open_video(clip.path) as video,
+        pytest.raises(OutputError, match=r"^cannot write .*run.*: No space left on device$"),
+    ):
+        record(video, Session(clip.segmenter), tmp_path / "run")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "run").exists() == older
+
+
+def test_a_full_disk_does_not_hide_the_first_error(clip, tmp_path, monkeypatch):
+    full_disk(monkeypatch, "rows")
+    fail(writer(tmp_path / "run"), frames(clip, 2), ZeroDivisionError)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(("count", "kept"), [(0, "nothing was kept"), (3, "interrupted after frame 2")])
+def test_ctrl_c_says_what_was_kept(clip, tmp_path, count, kept):
+    stop = fail(writer(tmp_path / "run"), frames(clip, count), KeyboardInterrupt)
+    assert stop.__notes__ == [f"{tmp_path / 'run'}: {kept}"]
+
+
+def test_a_folder_that_cannot_be_made_leaves_none_above_it(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    make = Path.mkdir
+
+    def full(self, *arguments, **options):
+        if self.name == "run":
+            if not self.parent.exists():
+                make(self.parent)
+            raise OSError(28, "No space left on device")
+        make(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OutputError, match="No space left"):
+        writer(tmp_path / "new" / "run")
+    assert left(tmp_path) == []

@@ -221,3 +221,72 @@ def test_davis_annotations(shared_data):
     truth = np.array(Image.open(folder / "00003.png")).astype(int)
     assert_regions(by_index, truth)
     assert_regions(by_name, truth)
+
+
+@pytest.mark.parametrize("form", ["png", "json"])
+def test_masks_of_another_shape_are_refused(tmp_path, form):
+    labels = np.ones((77, 100), np.int32)
+    if form == "png":
+        save(tmp_path / "a.png", labels)
+    else:
+        (tmp_path / "a.json").write_text(json.dumps([rle(labels > 0)]))
+    with pytest.raises(SegmenterError, match=rf"a\.{form} is 100x77 px.* 854x480 px"):
+        LabelsSegmenter(tmp_path).segment(frame(480, 854, name="a"))
+
+
+@pytest.mark.parametrize(
+    ("mask", "shown"),
+    [
+        ((480, 854), (270, 480)),
+        ((1080, 1920), (480, 854)),
+        ((480, 854), (1080, 1920)),
+        ((1, 5000), (1, 480)),  # a line that was shrunk keeps one pixel
+        ((6, 10), (270, 480)),  # a mask as small as a network gives it, 5.6 rows rounded
+        ((48, 100), (481, 1000)),
+    ],
+)
+def test_rounding_is_no_other_shape(tmp_path, mask, shown):
+    save(tmp_path / "a.png", np.ones(mask, np.int32))
+    assert len(LabelsSegmenter(tmp_path).segment(frame(*shown, name="a"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("3", "it is no object with 'size' and 'counts'"),
+        ("{}", "it lacks 'size' and 'counts'"),
+        ('{"counts": [16]}', "it lacks 'size'"),
+        ('{"size": [4], "counts": [16]}', "its 'size' is not [height, width] in pixels"),
+        ('{"size": [4, -4], "counts": [16]}', "its 'size' is not [height, width] in pixels"),
+        ('{"size": [4, "a"], "counts": [16]}', "its 'size' is not [height, width] in pixels"),
+        ('{"size": [4, 4], "counts": "zzzz"}', "its 'counts' are no compressed runs for 4x4 px"),
+        ('{"size": [4, 4], "counts": "\u00e9"}', "its 'counts' are no compressed runs for 4x4 px"),
+        ('{"size": [4, 4], "counts": {}}', "its 'counts' are neither text nor a list of whole numbers"),
+        ('{"size": [4, 4], "counts": ["a"]}', "its 'counts' are neither text nor a list of whole numbers"),
+        ('{"size": [4, 4], "counts": [1e99]}', "its 'counts' are neither text nor a list of whole numbers"),
+        ('{"size": [4, 4], "counts": [3, 4]}', "its runs do not fill 4x4 px"),
+    ],
+)
+def test_what_is_no_rle_is_said_in_words(tmp_path, entry, says):
+    (tmp_path / "a.json").write_text(f"[{entry}]", encoding="utf-8")
+    with pytest.raises(SegmenterError) as caught:
+        LabelsSegmenter(tmp_path).segment(frame(4, 4, name="a"))
+    assert str(caught.value) == f"masks {tmp_path / 'a.json'}: entry 0 is no COCO RLE: {says}"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"[{", "are not JSON: "), (b"\xff\xfe", "are not text in UTF-8"), (b"{}", "a list")],
+)
+def test_what_is_no_list_of_masks_is_said_in_words(tmp_path, content, says):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(SegmenterError, match=says) as caught:
+        LabelsSegmenter(tmp_path).segment(frame(4, 4, name="a"))
+    assert "Error" not in str(caught.value)
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch, labels):
+    save(tmp_path / "a.png", labels)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SegmenterError, match="folder of masks is empty"):
+        LabelsSegmenter("")

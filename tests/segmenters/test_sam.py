@@ -173,3 +173,11 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, capsys):
     with pytest.raises(SegmenterError, match="not a readable checkpoint"):
         load_segmenter(f"sam:{tmp_path / 'evil.pth'}", device="cpu")
     assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"hello", b"e", b"\x80\x02e.", b"PK\x03\x04"])
+def test_a_file_that_is_no_checkpoint_is_said_in_words(tmp_path, content):
+    (tmp_path / "model.pth").write_bytes(content)
+    with pytest.raises(SegmenterError) as caught:
+        load_segmenter(f"sam:{tmp_path / 'model.pth'}", device="cpu")
+    assert str(caught.value).endswith("model.pth: not a readable checkpoint, truncated or no PyTorch file")

@@ -63,7 +63,7 @@ def test_outside(root: Path, roots: tuple[Path, ...], blocks: Blocks, source: st
     [
         ("none.mp4", "there is no video"),
         ("0", "there is no video"),
-        ("", "has no pictures"),
+        ("", "no video is named"),
         ("http://169.254.169.254/latest", "there is no video"),
         ("file:///etc/passwd", "there is no video"),
         ("rtsp://camera/1", "there is no video"),
@@ -103,3 +103,8 @@ def test_each_root_is_looked_in(root: Path, tmp_path: Path) -> None:
     assert allowed_source("blocks.mp4", roots) == root.resolve() / "blocks.mp4"
     with pytest.raises(InputError, match="no folder at all"):
         allowed_source("blocks.mp4", ())
+
+
+def test_an_empty_root_is_not_the_current_folder() -> None:
+    with pytest.raises(InputError, match="a root is empty"):
+        resolved_roots([""])

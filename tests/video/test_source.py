@@ -1,6 +1,7 @@
 """open_video: what may be opened, cuts and steps, and one clear line for everything else."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from som_agent.errors import InputError
-from som_agent.video import is_picture, open_video, write_image
+from som_agent.video import is_picture, open_video, read_image, write_image
 
 
 @pytest.fixture
@@ -255,3 +256,74 @@ def test_importing_loads_no_decoder():
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no name here")
+@pytest.mark.parametrize("suffix", [".mp4", ".png", ""])
+def test_what_is_no_regular_file_is_refused_at_once(suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    os.mkfifo(f"pipe{suffix}")
+    os.symlink("/dev/zero", f"zero{suffix}")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"socket{suffix}")
+    for name, kind in (("pipe", "a pipe"), ("zero", "a device"), ("socket", "a socket")):
+        with pytest.raises(InputError, match=f"{name}.* is not a regular file: it is {kind}"):
+            open_video(f"{name}{suffix}")
+        with pytest.raises(InputError, match=f"{name}.* is not a regular file"):
+            read_image(f"{name}{suffix}")
+    with pytest.raises(InputError, match="is not a regular file"):
+        open_video("/dev/null")
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    assert open_video(".").frame_count == 1
+    with pytest.raises(InputError, match="the source is empty"):
+        open_video("")
+
+
+def hidden(folder: Path, clips) -> str:
+    """A video that the playlists of these tests name; its absolute path."""
+    return str(clips.make(folder / "secret.ts", form="mpegts"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "list.m3u8",
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\n#EXTINF:1.0,\n{}\n#EXT-X-ENDLIST\n",
+        ),
+        ("list.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1.0,\n{}\n#EXT-X-ENDLIST\n"),
+        ("list.ffconcat", "ffconcat version 1.0\nfile 'secret.ts'\n"),
+    ],
+)
+def test_playlists_do_not_lead_to_other_files(name, content, tmp_path, clips):
+    (tmp_path / name).write_text(content.format(hidden(tmp_path, clips)))
+    with pytest.raises(InputError, match=f"{name} is a playlist, which names other files"):
+        open_video(tmp_path / name)
+
+
+def test_texts_do_not_lead_to_the_network(tmp_path):
+    text = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n"
+    (tmp_path / "camera.sdp").write_text(text)
+    with pytest.raises(InputError, match=r"camera\.sdp is not a video that can be read"):
+        open_video(tmp_path / "camera.sdp")
+
+
+def test_a_name_is_no_list_of_files(tmp_path, clips, monkeypatch):
+    """FFmpeg would open the two files that this name lists."""
+    monkeypatch.chdir(tmp_path)
+    hidden(tmp_path, clips)
+    name = "concat:secret.ts|secret.ts"
+    clips.make(tmp_path / "own.avi", 3, codec="mpeg4").rename(tmp_path / name)
+    with open_video(name) as source:
+        assert source.frame_count == 3
+
+
+def test_a_raw_video_of_one_grey_is_no_text(tmp_path):
+    grey = b"d" * (96 * 64 * 3 // 2)
+    (tmp_path / "grey.y4m").write_bytes(b"YUV4MPEG2 W96 H64 F25:1 C420\n" + (b"FRAME\n" + grey) * 3)
+    with open_video(tmp_path / "grey.y4m") as source:
+        assert source.frame_count == 3

@@ -133,3 +133,51 @@ def test_wrong_frames(tmp_path):
     with pytest.raises(ValueError, match=r"is closed"):
         writer.write(GREY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_while_aborting_is_not_news(tmp_path, monkeypatch):
+    """The end of the file cannot be written either: the first error stays the one that is told."""
+    from som_agent.video import writer as module
+
+    writer = VideoWriter(tmp_path / "a.mp4", (96, 64), 30.0)
+    writer.write(GREY)
+    encoder = writer._encoder
+
+    class Full:
+        closed = 0
+
+        def mux(self, _packets):
+            raise av.error.OSError(28, "No space left on device", "a.mp4")
+
+        def close(self):
+            self.closed += 1
+            raise av.error.OSError(28, "No space left on device", "a.mp4")
+
+    real, encoder._container = encoder._container, Full()
+    assert isinstance(encoder, module._Encoder)
+    with pytest.raises(OutputError, match=r"a\.mp4: No space left on device"), writer:
+        writer.write(GREY)
+    assert encoder._container.closed == 1
+    real.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_at_the_end_closes_the_file_too(tmp_path):
+    writer = VideoWriter(tmp_path / "a.mp4", (96, 64), 30.0)
+    writer.write(GREY)
+    encoder = writer._encoder
+    real, closed = encoder._container, []
+
+    class Full:
+        def mux(self, _packets):
+            raise av.error.OSError(28, "No space left on device", "a.mp4")
+
+        def close(self):
+            closed.append(True)
+            real.close()
+
+    encoder._container = Full()
+    with pytest.raises(OutputError, match="No space left on device"):
+        writer.close()
+    assert closed == [True]
+    assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
 from som_agent.errors import InputError
 from som_agent.video import is_picture, picture_files
+from som_agent.video.containers import is_text
 
 __all__ = ["allowed_source", "resolved_roots"]
 
@@ -20,6 +20,8 @@ def resolved_roots(roots: Sequence[str | Path]) -> tuple[Path, ...]:
     """
     folders = []
     for root in roots:
+        if not str(root):
+            raise InputError("a root is empty; roots are folders in which videos may be opened")
         folder = Path(root).expanduser().resolve()
         if not folder.is_dir():
             raise InputError(f"{root} is no folder; roots are folders in which videos may be opened")
@@ -42,6 +44,8 @@ def allowed_source(source: str, roots: Sequence[Path]) -> Path:
         InputError: it lies elsewhere, or is neither a file nor a folder. What lies outside the roots is
             refused alike whether it exists or not.
     """
+    if not source:  # as a path it would be the root itself
+        raise InputError("no video is named: the path is empty")
     inside = " or ".join(str(root) for root in roots) or "no folder at all"
     outside = InputError(
         f"{source!r} is not in a folder where videos may be opened; allowed: files in {inside}"
@@ -69,13 +73,5 @@ def _is_inside(path: Path, roots: Sequence[Path]) -> bool:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file starts like a text or like what FFmpeg takes for a playlist (HLS, concat, DASH)."""
     with path.open("rb") as file:
-        head = file.read(4096)
-    if head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith((b"#EXTM3U", b"ffconcat", b"<")):
-        return True
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
-    except UnicodeDecodeError:
-        return False
-    return bool(text) and "\0" not in text
+        return is_text(file.read(4096))
