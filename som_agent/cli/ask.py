@@ -58,16 +58,18 @@ def ask(
     if is_run(source):
         _refuse_options(context)
         run = read_run(source)
+        frames = len(run.history.frames)
         answer = ask_history(question, run.history, run.pictures, model, name=lmm)
     else:
         session, problem = _watch(
             source, segmenter, settings(max_marks, labels, draw, size), start, end, every
         )
+        frames = len(session.history.frames)
         answer = session.ask(question, lmm=model, name=lmm).seen_in_part(problem)
     if json:
         print_json(answer.to_json())
     else:
-        _print(answer)
+        _print(answer, with_times=frames > 1)
 
 
 def _refuse_options(context: typer.Context) -> None:
@@ -105,12 +107,12 @@ def _watch(
     return session, video.problem
 
 
-def _print(answer: Answer) -> None:
+def _print(answer: Answer, *, with_times: bool) -> None:
     """The answer for a person: the text, when each mark fits, and what could not be grounded."""
     lines = [answer.text]
-    lines += [
-        f"  [{mark.label}] {', '.join(_span(*span) for span in mark.intervals)}" for mark in answer.marks
-    ]
+    if with_times:
+        for mark in answer.marks:
+            lines.append(f"  [{mark.label}] {', '.join(_span(*span) for span in mark.intervals)}")
     lines += [f"  not grounded: {part.text!r}: {part.reason}" for part in answer.unsupported]
     sys.stdout.write("\n".join(lines) + "\n")
 
