@@ -134,3 +134,9 @@ def test_the_real_command(command, clip, run, tmp_path):
     done = command("ask", run, QUESTION, "--json")
     assert (done.code, done.err) == (0, "")
     assert len(done.json["marks"]) == 1
+
+
+def test_times_are_told_of_videos_only(cli, clip, picture):
+    oracle = f"labels:{picture.parent / 'labels'}"
+    assert " s" not in cli("ask", picture, "Which marks are there?", "--segmenter", oracle).out
+    assert " s" in cli("ask", clip.path, QUESTION, "--segmenter", clip.segmenter).out.splitlines()[1]
