@@ -68,7 +68,7 @@ class MarkBook:
         }
         ranked = sorted(weight, key=lambda track: (-weight[track], track))
         drawn = set(ranked[: self.max_marks])
-        first = not self.table
+        first = self._next == 1
         for track in ranked:
             if track not in self._mark_of and (first or track in drawn):
                 self._mark_of[track] = self._next
