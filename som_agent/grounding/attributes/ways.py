@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from som_agent.grounding.attributes import motion
@@ -17,38 +19,40 @@ _BACK = 0.2  # a mark that ends within this part of its way comes back
 
 def travel(case: Case) -> Report:
     """Length of the way in pixels, and how far from its start it ends."""
-    marks, held, moving = _movers(case)
-    parts = []
-    for mark in marks:
-        rows = case.rows(mark, held)
-        length, (x, y) = motion.way(case.table, rows, moving)
-        cite, away = case.namer.cite([mark]), float(np.hypot(x, y))
-        if not moving[rows].any() and away == 0:
-            parts.append(f"{cite} does not move")
-            continue
+
+    def say(length: float, x: float, y: float) -> str:
+        away = float(np.hypot(x, y))
         where = f", to the {motion.direction(x, y)}" if abs(x) > 2 * abs(y) else f", {motion.direction(x, y)}"
-        parts.append(
-            f"{cite} moves about {length:.0f} px in all while in view and ends about {away:.0f} px from "
+        return (
+            f"moves about {length:.0f} px in all while in view and ends about {away:.0f} px from "
             f"where it started{where if away >= _BACK * length else ''}"
         )
-    return _sentence(parts), [ground(case, mark, held) for mark in marks]
+
+    return _told(case, say)
 
 
 def direction(case: Case) -> Report:
     """Left, right, up or down, by where the way ends."""
+
+    def say(length: float, x: float, y: float) -> str:
+        away = float(np.hypot(x, y))
+        if away < _BACK * length:
+            return f"moves about {length:.0f} px to and fro and ends about where it started"
+        return f"moves {motion.direction(x, y)}, by about {away:.0f} px"
+
+    return _told(case, say)
+
+
+def _told(case: Case, say: Callable[[float, float, float], str]) -> Report:
+    """One clause a mark; `say` words the length of its way and the x and y from its start to its end."""
     marks, held, moving = _movers(case)
     parts = []
     for mark in marks:
         rows = case.rows(mark, held)
         length, (x, y) = motion.way(case.table, rows, moving)
-        cite, away = case.namer.cite([mark]), float(np.hypot(x, y))
-        if not moving[rows].any() and away == 0:
-            parts.append(f"{cite} does not move")
-        elif away < _BACK * length:
-            parts.append(f"{cite} moves about {length:.0f} px to and fro and ends about where it started")
-        else:
-            parts.append(f"{cite} moves {motion.direction(x, y)}, by about {away:.0f} px")
-    return _sentence(parts), [ground(case, mark, held) for mark in marks]
+        moves = moving[rows].any() or x != 0 or y != 0
+        parts.append(f"{case.namer.cite([mark])} {say(length, x, y) if moves else 'does not move'}")
+    return f"{capital('; '.join(parts))}.", [ground(case, mark, held) for mark in marks]
 
 
 def _movers(case: Case) -> tuple[list[int], Bools, Bools]:
@@ -63,7 +67,3 @@ def _movers(case: Case) -> tuple[list[int], Bools, Bools]:
     if case.query.subject.filter is None and moves.any():
         marks = [mark for mark in marks if moves[np.searchsorted(case.table.marks, mark)]]
     return marks, held, rows & moves[case.table.owner]
-
-
-def _sentence(parts: list[str]) -> str:
-    return f"{capital('; '.join(parts))}."
