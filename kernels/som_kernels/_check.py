@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import operator
 from collections.abc import Sequence
 
 import torch
 
-__all__ = ["count", "label_range", "order_indices", "same", "tensor"]
+__all__ = ["between", "count", "finite", "label_range", "no_nan", "order_indices", "same", "sides", "tensor"]
+
+
+LARGEST_SIDE = 65535
 
 
 def tensor(name: str, value: object, dtype: torch.dtype, layout: str) -> torch.Tensor:
@@ -69,6 +74,47 @@ def count(name: str, value: object) -> int:
         msg = f"`{name}` must not be negative, got {number}"
         raise ValueError(msg)
     return number
+
+
+def finite(name: str, value: object, least: float = -math.inf) -> float:
+    """The value as a float.
+
+    Raises:
+        TypeError: not a number.
+        ValueError: infinite, NaN, or below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        msg = f"`{name}` must be a number, got {value!r}"
+        raise TypeError(msg)
+    if not math.isfinite(value) or value < least:
+        limit = "finite" if least == -math.inf else f"finite and at least {least:g}"
+        msg = f"`{name}` must be {limit}, got {value!r}"
+        raise ValueError(msg)
+    return float(value)
+
+
+def between(name: str, value: object, low: float, high: float) -> float:
+    """The value as a float, if it is a number from `low` to `high`; errors as for `finite`."""
+    number = finite(name, value)
+    if not low <= number <= high:
+        msg = f"`{name}` must be {low:g} to {high:g}, got {value!r}"
+        raise ValueError(msg)
+    return number
+
+
+def no_nan(name: str, values: torch.Tensor) -> None:
+    """Raise ValueError where one of the values `[N]` is NaN; on a GPU this waits for the tensor."""
+    bad = values.isnan()
+    if bad.any():
+        msg = f"`{name}` must not be NaN, got NaN at index {int(bad.nonzero()[0])}"
+        raise ValueError(msg)
+
+
+def sides(name: str, value: torch.Tensor) -> None:
+    """Raise ValueError if a picture is larger than distances are made for, as it is than JPEG files are."""
+    if max(value.shape) > LARGEST_SIDE:
+        msg = f"`{name}` must be at most {LARGEST_SIDE} pixels a side, got {_plain(value.shape)}"
+        raise ValueError(msg)
 
 
 def label_range(name: str, labels: torch.Tensor, n_name: str = "n", n: int | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,24 +23,20 @@ def interpreted() -> bool:
     return os.environ.get("TRITON_INTERPRET", "0").lower() in {"1", "true", "yes", "on"}
 
 
-def implementation(
-    package: str, backend: str | None, device: torch.device, available: Collection[str] = ALL_BACKENDS
-) -> ModuleType:
+def implementation(package: str, backend: str | None, device: torch.device) -> ModuleType:
     """The module of an operation that answers for tensors on `device`.
 
     Args:
         package: the operation's package, its `__name__`.
         backend: the caller's wish; None chooses by device.
         device: where the tensors are.
-        available: the backends that this operation has.
 
     Raises:
-        ValueError: the backend is unknown, missing for this operation, or cannot take these tensors.
+        ValueError: the backend is unknown, or cannot take these tensors.
     """
-    chosen = _by_device(device, available) if backend is None else backend
-    if chosen not in available:
-        operation = package.rpartition(".")[2]
-        msg = f"`backend` of {operation} must be one of {', '.join(available)}, got {backend!r}"
+    chosen = _by_device(device) if backend is None else backend
+    if chosen not in ALL_BACKENDS:
+        msg = f"`backend` must be one of {', '.join(ALL_BACKENDS)}, got {backend!r}"
         raise ValueError(msg)
     if chosen == "cpu" and device.type != "cpu":
         msg = f"`backend`='cpu' needs tensors on the CPU, got tensors on {device}"
@@ -52,11 +47,11 @@ def implementation(
     return import_module(f"{package}.{chosen}")
 
 
-def _by_device(device: torch.device, available: Collection[str]) -> Backend:
+def _by_device(device: torch.device) -> Backend:
     if device.type == "cpu":
         return "cpu"
     # ROCm devices call themselves cuda as well.
-    if device.type == "cuda" and "triton" in available and _has_triton():
+    if device.type == "cuda" and _has_triton():
         return "triton"
     return "reference"
 

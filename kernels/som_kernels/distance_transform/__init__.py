@@ -24,9 +24,10 @@ def distance_transform(labels: torch.Tensor, *, backend: Backend | None = None) 
 
     Raises:
         TypeError: not a tensor of int32.
-        ValueError: another shape, or a negative label.
+        ValueError: another shape, a side of more than 65535 pixels, or a negative label.
     """
     _check.tensor("labels", labels, torch.int32, "H, W")
+    _check.sides("labels", labels)
     _check.label_range("labels", labels)
     distance: torch.Tensor = implementation(__name__, backend, labels.device).distance_transform(labels)
     return distance

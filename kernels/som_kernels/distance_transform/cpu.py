@@ -1,128 +1,193 @@
-"""Distance transform on the CPU: exact squared distances for all labels at once, in two ways.
+"""Distance transform on the CPU: along the columns by counting, then along the rows in one of two ways.
 
-**Envelope.** Let q be the nearest pixel of another label to p. In p's own column its distance is v, how
-far p is from the nearest end of its vertical run. Otherwise the pixel one step from q towards p in q's
-row is nearer to p than q, so it has p's label, and q lies just behind a seam of its row. Let g say how
-far each pixel is from the nearest end of its horizontal run; then the pixel in q's row and p's column
-has g = the columns between p and q, and
+First each pixel learns how far it is from the nearest end of its vertical run, g, and of its horizontal run,
+e. Let q be the nearest pixel of another label to p, and r the pixel of q's column in p's row. If r has p's
+label, g(r) is how far q is from it; if not, q is the end of p's run. So
 
-    d²(p) = min(v²(p), min over k of k² + g²(pixel k rows from p))
+    d²(p) = min(e²(p), min over the pixels r of p's run of (p - r)² + g²(r))
 
-None of the other pixels in the column offers less than the truth: either its run's end or the pixel
-itself is of another label than p, and no further away than it says. So labels are not compared again. The
-inner minimum takes d steps of `f = min(f, f above + 2k - 1, f below + 2k - 1)`, since the odd numbers up
-to 2k - 1 add up to k²: three passes a step over 16-bit numbers that stay in the cache.
+and pixels beyond the run do no harm, since (p - r)² alone is e² or more: labels need not be compared again.
 
-**Crops.** A few thick regions would take many steps; OpenCV's exact transform, label by label, is quicker.
-The nearest pixel of another label touches a pixel of the label itself, so its box and one pixel around it
-are enough. OpenCV works in float32 and its square roots are off by a bit here and there, so equal
-distances may compare unequal. Squared and rounded they are whole and exact again.
+**Thin runs** look k pixels to the left and to the right until k² reaches what they have. Many pixels do so at
+a time, as 16-bit numbers in one register.
+
+**Thick runs** would look too far. There every r is a parabola over the row, and d² is the lower envelope of
+them all (Felzenszwalb and Huttenlocher, Theory of Computing 2012): time in proportion to the pixels, whatever
+the distances. Crossings are compared by products of whole numbers, so exactly.
 """
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 
-from som_kernels._runs import Runs, label_runs, run_boxes
+from som_kernels._jit import BLOCK, compiled, largest, look_about, minus, plus, run_ends, smaller, times
+from som_kernels._threads import in_parts
 
-__all__ = ["distance_transform", "squared_distances"]
+__all__ = [
+    "FAR",
+    "THIN",
+    "Labels",
+    "Lengths",
+    "bounds",
+    "distance_transform",
+    "in_columns",
+    "row_buffers",
+    "walk",
+]
 
-THIN = 40  # steps of the envelope that are always worth taking
-THICK = 240  # most steps that 16-bit squares allow
-STRIP = 1 << 17  # pixels in a strip of columns, which the envelope treats one after the other
-EXACT = 1400  # a relative error of 2e-7 in a distance below this moves its square by less than a half
+THIN = 96  # largest distance bound of a thin run
+FAR = 200  # stands for everything further in 16 bits: FAR² + (THIN + 4)² still fits, and is more than THIN²
+MARGIN = THIN + 4  # what `walk` reads of a row of squares beyond both ends; on the right BLOCK more
 
-# Measured nanoseconds: the envelope a pixel and step, the crops a pixel and a label.
-STEP_COST, CROP_COST, LABEL_COST = 0.2, 12, 9000
-
-Squares = npt.NDArray[np.uint16] | npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+Lengths = npt.NDArray[np.uint16]
+RowBuffers = tuple[Labels, Lengths, Lengths, Lengths]
 
 
 def distance_transform(labels: torch.Tensor) -> torch.Tensor:
     """See `som_kernels.distance_transform`."""
     array = np.ascontiguousarray(labels.numpy())
-    squares = squared_distances(array, label_runs(array), ground=True)
-    return torch.from_numpy(np.sqrt(squares, dtype=np.float32))
+    vertical = in_columns(array)
+    distance = np.empty(array.shape, np.float32)
+    in_parts(lambda begin, end: _along_rows(array, vertical, begin, end, distance), len(array), least=16)
+    return torch.from_numpy(distance)
 
 
-def squared_distances(labels: npt.NDArray[np.int32], runs: Runs, *, ground: bool) -> Squares:
-    """Squared distance to the nearest pixel of another label, exact whole numbers.
+def in_columns(labels: Labels) -> Lengths:
+    """Distance of each pixel to the nearest pixel of its column outside its run, `[H, W] uint16`."""
+    vertical = np.empty(labels.shape, np.uint16)
+    flat, lengths, w = labels.reshape(-1), vertical.reshape(-1), labels.shape[1]
+    in_parts(lambda begin, end: _in_columns(flat, w, begin, end, lengths), w, least=256)
+    return vertical
 
-    Args:
-        labels: `[H, W] int32`, contiguous.
-        runs: its runs.
-        ground: whether the background, label 0, is measured too; if not, it is 0.
 
-    Returns:
-        `[H, W]`, of a type that holds the numbers at hand.
+@compiled
+def _in_columns(labels: npt.NDArray[np.int32], w: int, begin: int, end: int, out: Lengths) -> None:
+    """Fill in columns `begin` to `end`; labels and lengths are flat, with rows of `w`."""
+    one = np.uint16(1)
+    size = len(labels)
+    out[begin:end] = one
+    for row in range(w, size, w):
+        own, other = labels[row + begin : row + end], labels[row - w + begin : row - w + end]
+        here, above = out[row + begin : row + end], out[row - w + begin : row - w + end]
+        for x in range(len(here)):
+            longer = plus(above[x], one)
+            here[x] = longer if own[x] == other[x] else one
+    out[size - w + begin : size - w + end] = one
+    for row in range(size - 2 * w, -1, -w):
+        own, other = labels[row + begin : row + end], labels[row + w + begin : row + w + end]
+        here, below = out[row + begin : row + end], out[row + w + begin : row + w + end]
+        for x in range(len(here)):
+            longer = plus(below[x], one)
+            here[x] = smaller(here[x], longer if own[x] == other[x] else one)
+
+
+@compiled
+def _along_rows(
+    labels: Labels, vertical: Lengths, begin: int, end: int, distance: npt.NDArray[np.float32]
+) -> None:
+    """Fill in the distances of rows `begin` to `end`."""
+    w = labels.shape[1]
+    flat = labels.reshape(-1)
+    row = row_buffers(w)
+    ends, _, squares, best = row
+    place, height = np.empty(w + 2, np.int64), np.empty(w + 2, np.int64)
+    for y in range(begin, end):
+        n_runs = bounds(flat, y * w, vertical[y], row)
+        thick = largest(best, 0, w) > THIN * THIN
+        if thick:
+            x0 = 0
+            for x1 in ends[:n_runs]:
+                if largest(best, x0, x1) > THIN * THIN:
+                    best[x0:x1] = np.uint16(0)  # not for `walk`
+                x0 = x1
+        walk(squares, best)
+        out = distance[y]
+        for x in range(w):
+            out[x] = np.sqrt(np.float32(best[x]))
+        if thick:
+            x0 = 0
+            for x1 in ends[:n_runs]:
+                if best[x0] == 0:
+                    _envelope(vertical[y], x0, x1, place, height, out)
+                x0 = x1
+
+
+@compiled
+def row_buffers(w: int) -> RowBuffers:
+    """What `bounds` and `walk` write for one row of `w` pixels after the other.
+
+    Ends of its runs, 1 to w, squares with margins, and the squares so far, padded to whole blocks.
     """
-    transposed = np.ascontiguousarray(labels.T)
-    in_row = _to_run_ends(runs, labels.shape)
-    in_column = np.ascontiguousarray(_to_run_ends(label_runs(transposed), transposed.shape).T)
-    within = np.minimum(in_row, in_column)
-    if not ground:
-        within *= labels > 0
-    steps = int(within.max())  # no region is thicker
-    if steps <= min(THIN, THICK):
-        return _by_envelope(in_row, within)
-    ids, index = np.unique(runs.label, return_inverse=True)
-    boxes = run_boxes(runs, index, len(ids))
-    if not ground:
-        ids, boxes = ids[ids > 0], boxes[ids > 0]
-    pixels = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1, dtype=np.int64).sum()
-    if steps <= THICK and labels.size * steps * STEP_COST < pixels * CROP_COST + len(ids) * LABEL_COST:
-        return _by_envelope(in_row, within)
-    return _by_crops(labels, ids, boxes)
+    padded = (w + BLOCK - 1) // BLOCK * BLOCK
+    squares = np.full(MARGIN + padded + MARGIN, np.uint16(FAR * FAR))
+    return np.empty(w, np.int32), np.arange(1, w + 1).astype(np.uint16), squares, np.zeros(padded, np.uint16)
 
 
-def _to_run_ends(runs: Runs, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
-    """Distance from each pixel to the nearest pixel of its row outside its run, at most 255."""
-    kind = np.uint16 if shape[1] < np.iinfo(np.uint16).max else np.int32  # half the bytes, if they suffice
-    length = runs.x1 - runs.x0
-    x = np.arange(shape[1], dtype=kind)
-    begin = np.repeat(runs.x0.astype(kind), length).reshape(shape)
-    end = np.repeat(runs.x1.astype(kind), length).reshape(shape)
-    nearest: npt.NDArray[np.uint16 | np.int32] = np.minimum(x + 1 - begin, end - x)
-    return np.minimum(nearest, 255).astype(np.uint16, copy=False)
+@compiled
+def bounds(labels: Labels, start: int, lengths: Lengths, buffers: RowBuffers) -> int:
+    """Fill in the buffers for the row that begins at index `start` of flat labels, and count its runs.
+
+    The squares are those of g, `lengths`; the squares so far those of min(e, g); both cut at FAR.
+    """
+    ends, ramp, squares, best = buffers
+    w, far = len(lengths), np.uint16(FAR)
+    n_runs = run_ends(labels, start, start + w, ends)
+    x0 = 0
+    for x1 in ends[:n_runs]:
+        beyond = np.uint16(x1 - x0 + 1)
+        for i in range(np.uintp(x1 - x0)):
+            best[np.uintp(x0) + i] = smaller(ramp[i], minus(beyond, ramp[i]))
+        x0 = x1
+    inner = squares[MARGIN : MARGIN + w]
+    for x in range(w):
+        g = smaller(lengths[x], far)
+        inner[x] = times(g, g)
+        bound = smaller(best[x], g)
+        best[x] = times(bound, bound)
+    return n_runs
 
 
-def _by_envelope(in_row: npt.NDArray[np.uint16], within: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-    squares: npt.NDArray[np.uint16] = np.square(within)
-    height, width = squares.shape
-    columns = max(32, STRIP // height)
-    for x in range(0, width, columns):
-        strip = slice(x, x + columns)
-        envelope = in_row[:, strip] ** 2
-        raised = np.empty_like(envelope)
-        step, best = 1, squares[:, strip]
-        while step * step < best.max():
-            for k in range(step, step + 4):
-                np.add(envelope, 2 * k - 1, out=raised)
-                np.minimum(envelope[1:], raised[:-1], out=envelope[1:])
-                np.minimum(envelope[:-1], raised[1:], out=envelope[:-1])
-            np.minimum(best, envelope, out=best)
-            step += 4
-    return squares
+@compiled
+def walk(squares: Lengths, best: Lengths) -> None:
+    """Lower each square in `best` to the least of the squares k pixels away plus k²."""
+    for x in range(0, len(best), BLOCK):
+        look_about(squares, x + MARGIN, best, x)
 
 
-def _by_crops(
-    labels: npt.NDArray[np.int32], ids: npt.NDArray[np.int32], boxes: npt.NDArray[np.int32]
-) -> npt.NDArray[np.float32]:
-    squares = np.zeros(labels.shape, np.float32)
-    for label, (x0, y0, x1, y1) in zip(ids.tolist(), boxes.tolist(), strict=True):
-        padded = np.zeros((y1 - y0 + 2, x1 - x0 + 2), np.uint8)
-        np.equal(labels[y0:y1, x0:x1], label, out=padded[1:-1, 1:-1].view(bool))
-        squares[y0:y1, x0:x1] += _transform(padded)[1:-1, 1:-1]  # 0 outside the region
-    return squares
+@compiled
+def _envelope(
+    vertical: Lengths,
+    x0: int,
+    x1: int,
+    place: npt.NDArray[np.int64],
+    height: npt.NDArray[np.int64],
+    distance: npt.NDArray[np.float32],
+) -> None:
+    """Fill in the distances of the run `x0` to `x1` of a row.
 
-
-def _transform(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Squared distance to the nearest 0 of a mask `[H, W]` with a border of 0."""
-    if min(mask.shape) > 2 * EXACT:  # SciPy is exact at any size and four times slower
-        distance = np.asarray(ndimage.distance_transform_edt(mask))
-    else:
-        distance = np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
-    squares: npt.NDArray[np.float32] = np.rint(distance * distance).astype(np.float32, copy=False)
-    return squares
+    `place` and `height` hold the parabolas of the envelope so far: where each is lowest, and how low, plus
+    the square of where.
+    """
+    place[0], height[0] = x0 - 1, (x0 - 1) * (x0 - 1)
+    top = 0
+    for x in range(x0, x1 + 1):
+        g = np.int64(vertical[x]) if x < x1 else 0
+        h = g * g + x * x
+        # The last one goes if the new one is below it before it gets below the one before it.
+        while top > 0 and (h - height[top]) * (place[top] - place[top - 1]) <= (
+            height[top] - height[top - 1]
+        ) * (x - place[top]):
+            top -= 1
+        top += 1
+        place[top], height[top] = x, h
+    k = 0
+    for x in range(x0, x1):
+        best = height[k] - 2 * x * place[k]
+        while k < top:
+            offer = height[k + 1] - 2 * x * place[k + 1]
+            if offer > best:
+                break
+            best = offer
+            k += 1
+        distance[x] = np.sqrt(np.float64(best + x * x))

@@ -27,9 +27,10 @@ def inscribed_circles(
 
     Raises:
         TypeError: `labels` is not a tensor of int32, or `n` not a whole number.
-        ValueError: another shape, or a label outside its range.
+        ValueError: another shape, a side of more than 65535 pixels, or a label outside its range.
     """
     _check.tensor("labels", labels, torch.int32, "H, W")
+    _check.sides("labels", labels)
     n = _check.count("n", n)
     _check.label_range("labels", labels, n=n)
     centres, radii = implementation(__name__, backend, labels.device).inscribed_circles(labels, n)

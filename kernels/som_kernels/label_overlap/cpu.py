@@ -1,34 +1,35 @@
-"""Contingency table on the CPU: one code a pixel for the pair of labels, then a count of equal codes."""
+"""Contingency table on the CPU: a run of equal pairs of labels is one addition."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from som_kernels._jit import changes, compiled, first_bit
 
 __all__ = ["label_overlap"]
 
 
 def label_overlap(a: torch.Tensor, b: torch.Tensor, n_a: int, n_b: int) -> torch.Tensor:
     """See `som_kernels.label_overlap`."""
-    entries = (n_a + 1) * (n_b + 1)
-    flat = _codes(a.numpy(), b.numpy(), n_b, entries)
-    begins = np.empty(flat.size, bool)
-    begins[0] = True
-    np.not_equal(flat[1:], flat[:-1], out=begins[1:])
-    if np.count_nonzero(begins) * 4 > flat.size:  # noise: runs are too short to be worth collecting
-        table = np.bincount(flat, minlength=entries)
-    else:
-        start = np.flatnonzero(begins)
-        length = np.diff(start, append=flat.size)
-        # Weights are float64, exact up to 2^53 pixels.
-        table = np.bincount(flat[start], weights=length, minlength=entries).astype(np.int64)
-    return torch.from_numpy(table.reshape(n_a + 1, n_b + 1))
+    table = np.zeros((n_a + 1, n_b + 1), np.int64)
+    _count(np.ascontiguousarray(a.numpy()).reshape(-1), np.ascontiguousarray(b.numpy()).reshape(-1), table)
+    return torch.from_numpy(table)
 
 
-def _codes(
-    a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], n_b: int, entries: int
-) -> npt.NDArray[np.int32 | np.int64]:
-    """The place of each pixel's pair of labels in the flattened table, `[H * W]`."""
-    kind = np.int32 if entries <= np.iinfo(np.int32).max else np.int64  # half the bytes, if they suffice
-    code: npt.NDArray[np.int32 | np.int64] = np.multiply(a, n_b + 1, dtype=kind, order="C")
-    code += b
-    return code.ravel()
+@compiled
+def _count(a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], table: npt.NDArray[np.int64]) -> None:
+    size, start, p = len(a), 0, 1
+    while p + 32 <= size:
+        word = changes(a, p) | changes(b, p)
+        while word:
+            end = p + first_bit(word)
+            table[a[start], b[start]] += end - start
+            start = end
+            word &= word - np.uint32(1)
+        p += 32
+    while p < size:
+        if a[p] != a[start] or b[p] != b[start]:
+            table[a[start], b[start]] += p - start
+            start = p
+        p += 1
+    table[a[start], b[start]] += size - start

@@ -6,7 +6,7 @@ import torch
 
 from som_kernels import _check
 from som_kernels._dispatch import Backend, implementation
-from som_kernels.pack_masks import PackedMasks, pack_masks
+from som_kernels.pack_masks import PackedMasks, packed
 
 __all__ = ["mask_iou"]
 
@@ -36,10 +36,10 @@ def mask_iou(
     module = implementation(__name__, backend, a.device)
     iou: torch.Tensor
     if module.__name__.endswith(".reference"):
-        iou = module.mask_iou(_dense(a), _dense(b))
+        iou = module.mask_iou(*(m.unpack() if isinstance(m, PackedMasks) else m for m in (a, b)))
     else:
-        packed = _packed(a, backend)
-        iou = module.mask_iou(packed, packed if b is a else _packed(b, backend))
+        mine = packed("a", a, backend)
+        iou = module.mask_iou(mine, mine if b is a else packed("b", b, backend))
     return iou
 
 
@@ -49,11 +49,3 @@ def _size(name: str, masks: torch.Tensor | PackedMasks) -> tuple[int, int]:
         return masks.height, masks.width
     h, w = _check.tensor(name, masks, torch.bool, "N, H, W").shape[1:]
     return h, w
-
-
-def _dense(masks: torch.Tensor | PackedMasks) -> torch.Tensor:
-    return masks.unpack() if isinstance(masks, PackedMasks) else masks
-
-
-def _packed(masks: torch.Tensor | PackedMasks, backend: Backend | None) -> PackedMasks:
-    return masks if isinstance(masks, PackedMasks) else pack_masks(masks, backend=backend)

@@ -1,4 +1,4 @@
-"""Mask IoU in plain torch: a product of matrices of zeros and ones."""
+"""Mask IoU in plain torch: the common pixels of each pair."""
 
 import torch
 
@@ -7,8 +7,11 @@ __all__ = ["mask_iou", "ratio"]
 
 def mask_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """See `som_kernels.mask_iou`; both sides dense."""
-    flat_a, flat_b = a.flatten(1).double(), b.flatten(1).double()
-    return ratio((flat_a @ flat_b.T).long(), flat_a.sum(1).long(), flat_b.sum(1).long())
+    meet = torch.zeros(len(a), len(b), dtype=torch.int64, device=a.device)
+    for i, mask in enumerate(a):
+        for j, other in enumerate(b):
+            meet[i, j] = (mask & other).sum()
+    return ratio(meet, a.sum(dim=(1, 2)), b.sum(dim=(1, 2)))
 
 
 def ratio(intersections: torch.Tensor, areas_a: torch.Tensor, areas_b: torch.Tensor) -> torch.Tensor:

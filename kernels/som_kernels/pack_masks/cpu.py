@@ -1,37 +1,90 @@
-"""Packing on the CPU: NumPy packs the bits; boxes and areas come from the words, an eighth of the bytes."""
+"""Packing on the CPU: bits, boxes and areas in one pass over the bytes."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-__all__ = ["pack_masks"]
+from som_kernels._jit import compiled, first_bit, full_word, last_bit, last_word, population
+from som_kernels._threads import in_parts
 
-WORD = 64
+__all__ = ["box_of", "pack_masks", "summarise", "unpack_masks"]
+
+WORD = 32
+
+Words = npt.NDArray[np.uint32]
 
 
 def pack_masks(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Words, boxes and areas as `som_kernels.PackedMasks` describes them."""
     n, h, w = masks.shape
-    n_words = -(-w // WORD)
-    words = np.empty((n, h, n_words), np.uint64)
-    # Rows padded to whole words pack as one long row, twice as fast as row by row.
-    padded = np.zeros((h, n_words * WORD), bool)
-    for mask, packed in zip(masks.numpy(), words, strict=True):
-        padded[:, :w] = mask
-        packed[:] = np.packbits(padded.reshape(-1), bitorder="little").view("<u8").reshape(h, n_words)
-    areas = np.bitwise_count(words).reshape(n, h * n_words).sum(axis=1, dtype=np.int64)
-    return torch.from_numpy(words.view(np.int64)), torch.from_numpy(_boxes(words, w)), torch.from_numpy(areas)
+    stack = np.ascontiguousarray(masks.numpy()).view(np.uint8).reshape(-1)
+    words = np.empty((n, h, -(-w // WORD)), np.uint32)
+    boxes, areas = np.empty((n, 4), np.int32), np.empty(n, np.int64)
+
+    def pack(begin: int, end: int) -> None:
+        for i in range(begin, end):  # a mask is summed up while it is still in the cache
+            _pack(stack, i * h * w, w, words[i])
+            summarise(words[i : i + 1], boxes[i : i + 1], areas[i : i + 1])
+
+    in_parts(pack, n)
+    return torch.from_numpy(words.view(np.int32)), torch.from_numpy(boxes), torch.from_numpy(areas)
 
 
-def _boxes(words: npt.NDArray[np.uint64], width: int) -> npt.NDArray[np.int32]:
-    rows = np.bitwise_or.reduce(words, axis=2) != 0  # [N, H]
-    words_across = np.bitwise_or.reduce(words, axis=1).astype("<u8", copy=False)
-    columns = np.unpackbits(words_across.view(np.uint8), axis=1, count=width, bitorder="little")  # [N, W]
-    ends = (
-        columns.argmax(axis=1),
-        rows.argmax(axis=1),
-        width - columns[:, ::-1].argmax(axis=1),
-        rows.shape[1] - rows[:, ::-1].argmax(axis=1),
-    )
-    boxes: npt.NDArray[np.int32] = np.stack(ends, axis=1).astype(np.int32) * rows.any(axis=1)[:, None]
-    return boxes
+@compiled
+def _pack(stack: npt.NDArray[np.uint8], start: int, width: int, words: Words) -> None:
+    """Pack one mask, whose bytes are in a flat stack from `start` on, into its words `[H, words]`."""
+    n_full = width // 32
+    for y in range(len(words)):
+        for k in range(n_full):
+            words[y, k] = full_word(stack, start + 32 * k)
+        if 32 * n_full < width:
+            words[y, n_full] = last_word(stack, start, width)
+        start += width
+
+
+@compiled
+def summarise(words: Words, boxes: npt.NDArray[np.int32], areas: npt.NDArray[np.int64]) -> None:
+    """Fill in boxes and areas of packed masks, as `som_kernels.PackedMasks` describes them."""
+    n, h, n_words = words.shape
+    across = np.empty(n_words, np.uint32)  # of one mask, all rows on top of each other
+    for i in range(n):
+        across[:] = 0
+        area, y0, y1 = 0, h, 0
+        for y in range(h):
+            total, any_word = np.uint32(0), np.uint32(0)
+            for k in range(n_words):
+                word = words[i, y, k]
+                across[k] |= word
+                any_word |= word
+                total += population(word)
+            area += total
+            if any_word:
+                y0, y1 = min(y0, y), y + 1
+        areas[i] = area
+        box_of(across, y0, y1, boxes[i])
+
+
+@compiled
+def box_of(across: Words, y0: int, y1: int, box: npt.NDArray[np.int32]) -> None:
+    """Fill in the box of a mask from its rows on top of each other, and from its first and last row."""
+    box[:] = 0
+    for k in range(len(across)):
+        if across[k]:
+            if y1 > box[3]:
+                box[0], box[1], box[3] = 32 * k + first_bit(across[k]), y0, y1
+            box[2] = 32 * k + last_bit(across[k]) + 1
+
+
+def unpack_masks(words: torch.Tensor, width: int) -> torch.Tensor:
+    """Masks `[N, H, width] bool` of words as `som_kernels.PackedMasks` describes them."""
+    array: npt.NDArray[Any] = np.ascontiguousarray(words.numpy()).astype("<i4", copy=False).view(np.uint8)
+    masks = np.empty((*words.shape[:2], width), np.uint8)
+
+    def unpack(begin: int, end: int) -> None:
+        for i in range(begin, end):
+            masks[i] = np.unpackbits(array[i], axis=1, count=width, bitorder="little")
+
+    in_parts(unpack, len(masks))
+    return torch.from_numpy(masks.view(bool))

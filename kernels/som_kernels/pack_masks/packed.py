@@ -9,9 +9,9 @@ import torch
 from som_kernels import _check
 from som_kernels._dispatch import Backend, implementation
 
-__all__ = ["PackedMasks", "pack_masks"]
+__all__ = ["WORD", "PackedMasks", "pack_masks", "packed"]
 
-WORD = 64  # pixels in a word
+WORD = 32  # pixels in a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class PackedMasks:
     """`N` masks of `H` × `W` pixels, one bit each, with what makes comparing them quick.
 
     Attributes:
-        words: `[N, H, ceil(W / 64)] int64`; bit `x % 64` of word `x // 64` of row y is pixel x, y. Bits
+        words: `[N, H, ceil(W / 32)] int32`; bit `x % 32` of word `x // 32` of row y is pixel x, y. Bits
             beyond the width are 0.
         boxes: tight boxes, `[N, 4] int32` as x0, y0, x1, y1 with x1 and y1 one past the last pixel; zeros
             for an empty mask.
@@ -38,6 +38,10 @@ class PackedMasks:
     def __repr__(self) -> str:
         return f"PackedMasks({len(self)} masks, {self.width}x{self.height} px, {self.device})"
 
+    def __getitem__(self, chosen: torch.Tensor | slice) -> PackedMasks:
+        """The masks of a slice, of indices `[K] int64` or of a choice `[N] bool`, in that order."""
+        return PackedMasks(self.words[chosen], self.boxes[chosen], self.areas[chosen], self.width)
+
     @property
     def height(self) -> int:
         """`H` in pixels."""
@@ -50,9 +54,10 @@ class PackedMasks:
 
     def unpack(self) -> torch.Tensor:
         """The masks as they were, `[N, H, W] bool`."""
-        bit = torch.arange(WORD, device=self.device)
-        bits = (self.words[..., None] >> bit & 1).bool()  # [N, H, words, 64]
-        return bits.flatten(-2)[..., : self.width].contiguous()
+        masks: torch.Tensor = implementation(__package__ or "", None, self.device).unpack_masks(
+            self.words, self.width
+        )
+        return masks
 
 
 def pack_masks(masks: torch.Tensor, *, backend: Backend | None = None) -> PackedMasks:
@@ -73,3 +78,15 @@ def pack_masks(masks: torch.Tensor, *, backend: Backend | None = None) -> Packed
     module = implementation(__package__ or "", backend, masks.device)
     words, boxes, areas = module.pack_masks(masks)
     return PackedMasks(words, boxes, areas, width=masks.shape[2])
+
+
+def packed(name: str, masks: torch.Tensor | PackedMasks, backend: Backend | None = None) -> PackedMasks:
+    """The masks, packed if they are not yet; a wrong argument is named `name`.
+
+    Raises:
+        TypeError: neither packed nor a tensor of bool.
+        ValueError: another shape.
+    """
+    if isinstance(masks, PackedMasks):
+        return masks
+    return pack_masks(_check.tensor(name, masks, torch.bool, "N, H, W"), backend=backend)

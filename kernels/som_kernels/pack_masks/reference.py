@@ -1,29 +1,28 @@
-"""Packing in plain torch: each word is the sum of its pixels' bits."""
+"""Packing in plain torch, a bit of all words at a time."""
 
 import torch
 
-__all__ = ["mask_boxes", "pack_masks"]
+from som_kernels.mask_boxes.reference import mask_boxes
 
-WORD = 64
+__all__ = ["pack_masks", "unpack_masks"]
+
+WORD = 32
 
 
 def pack_masks(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Words, boxes and areas as `som_kernels.PackedMasks` describes them."""
-    padding = -masks.shape[2] % WORD
-    padded = torch.nn.functional.pad(masks, (0, padding)).reshape(
-        *masks.shape[:2], -(-masks.shape[2] // WORD), WORD
-    )
-    bit = torch.ones((), dtype=torch.int64, device=masks.device) << torch.arange(WORD, device=masks.device)
-    words = (padded * bit).sum(dim=-1)
+    n, h, w = masks.shape
+    words = torch.zeros(n, h, -(-w // WORD), dtype=torch.int32, device=masks.device)
+    for bit in range(min(WORD, w)):
+        column = masks[:, :, bit::WORD].int() << bit
+        words[:, :, : column.shape[2]] |= column
     return words, mask_boxes(masks), masks.sum(dim=(1, 2))
 
 
-def mask_boxes(masks: torch.Tensor) -> torch.Tensor:
-    """Tight boxes of masks `[N, H, W] bool`, `[N, 4] int32` as x0, y0, x1, y1; zeros for empty masks."""
-    ends = []
-    for axis in (1, 2):  # over the rows for x, over the columns for y
-        hit = masks.any(dim=axis)
-        place = torch.arange(hit.shape[1], dtype=torch.int32, device=masks.device)
-        ends.append((torch.where(hit, place, hit.shape[1]).amin(1), torch.where(hit, place + 1, 0).amax(1)))
-    (x0, x1), (y0, y1) = ends
-    return torch.stack([x0, y0, x1, y1], dim=1) * (x1 > 0)[:, None]
+def unpack_masks(words: torch.Tensor, width: int) -> torch.Tensor:
+    """Masks `[N, H, width] bool` of words as `som_kernels.PackedMasks` describes them."""
+    masks = torch.empty(*words.shape[:2], width, dtype=torch.bool, device=words.device)
+    for bit in range(min(WORD, width)):
+        column = masks[:, :, bit::WORD]
+        column.copy_(words[:, :, : column.shape[2]] >> bit & 1)
+    return masks

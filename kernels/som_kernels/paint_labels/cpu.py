@@ -1,34 +1,44 @@
-"""Masks painted on the CPU: a maximum of ranks, one byte a pixel, instead of masked writes.
+"""Masks painted on the CPU from the top one down: every pixel is written once, by the mask that it shows."""
 
-The rank of a mask is its place in the order. Rank times mask, then the running maximum, are two passes
-over bytes that the processor does 64 at a time; a masked write looks at every pixel by itself.
-"""
-
-from typing import Any
-
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from som_kernels._jit import compiled, first_bit
+from som_kernels.mask_iou.cpu import arrays
+from som_kernels.pack_masks import PackedMasks
+
 __all__ = ["paint_labels"]
 
-RANKS = 255  # that fit in one byte beside 0, unpainted
 
-
-def paint_labels(masks: torch.Tensor, order: list[int]) -> torch.Tensor:
+def paint_labels(masks: PackedMasks, order: list[int]) -> torch.Tensor:
     """See `som_kernels.paint_labels`."""
-    stack = masks.numpy().view(np.uint8)
-    labels: npt.NDArray[Any] = np.zeros(stack.shape[1:], np.int32)
-    painted = np.empty(stack.shape[1:], np.uint8)
-    for start in range(0, len(order), RANKS):
-        block = order[start : start + RANKS]
-        top = np.zeros_like(painted)
-        for rank, i in enumerate(block, start=1):
-            np.multiply(stack[i], np.uint8(rank), out=painted)
-            np.maximum(top, painted, out=top)
-        label_of_rank = np.zeros(RANKS + 1, np.int32)
-        label_of_rank[1 : len(block) + 1] = np.array(block) + 1
-        fresh = cv2.LUT(top, label_of_rank)
-        labels = np.where(top > 0, fresh, labels) if start else fresh
+    words, boxes, _ = arrays(masks)
+    labels = np.zeros((masks.height, masks.width), np.int32)
+    covered = np.zeros(words.shape[1:], np.uint32)
+    _paint(words, boxes, np.array(order[::-1], np.int64), covered, labels)
     return torch.from_numpy(labels)
+
+
+@compiled
+def _paint(
+    words: npt.NDArray[np.uint32],
+    boxes: npt.NDArray[np.int32],
+    order: npt.NDArray[np.int64],
+    covered: npt.NDArray[np.uint32],
+    labels: npt.NDArray[np.int32],
+) -> None:
+    for i in order:
+        x0, y0, x1, y1 = boxes[i]
+        label = np.int32(i + 1)
+        for y in range(y0, y1):
+            for k in range(x0 // 32, (x1 + 31) // 32):
+                fresh = words[i, y, k] & ~covered[y, k]
+                if fresh == np.uint32(0xFFFFFFFF):
+                    labels[y, 32 * k : 32 * k + 32] = label
+                else:
+                    bits = fresh
+                    while bits:
+                        labels[y, 32 * k + first_bit(bits)] = label
+                        bits &= bits - np.uint32(1)
+                covered[y, k] |= fresh

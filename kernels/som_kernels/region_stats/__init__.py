@@ -27,15 +27,14 @@ class RegionStats(NamedTuple):
 
 
 def region_stats(
-    labels: torch.Tensor, image: torch.Tensor, n: int, *, backend: Backend | None = None
+    labels: torch.Tensor, image: torch.Tensor | None, n: int, *, backend: Backend | None = None
 ) -> RegionStats:
     """Measure every region of a label map in one pass.
 
-    There is no Triton kernel yet: GPU tensors take the reference, in torch on their device.
-
     Args:
         labels: `[H, W] int32`, labels 0 to `n`; 0 is the background and not measured.
-        image: `[H, W, 3] uint8`, any order of channels, on the same device.
+        image: `[H, W, 3] uint8`, any order of channels, on the same device; None if
+            colours do not matter: they are 0 then.
         n: largest label that `labels` may hold.
         backend: force an implementation; None chooses by device.
 
@@ -47,10 +46,12 @@ def region_stats(
         ValueError: other shapes, two devices, or a label outside its range.
     """
     _check.tensor("labels", labels, torch.int32, "H, W")
+    if image is None:
+        image = torch.zeros((), dtype=torch.uint8, device=labels.device).expand(*labels.shape, 3)
     _check.tensor("image", image, torch.uint8, "H, W, 3")
     _check.same("picture size", ("labels", "image"), (labels.shape, image.shape[:2]))
     _check.same("device", ("labels", "image"), (labels.device, image.device))
     n = _check.count("n", n)
     _check.label_range("labels", labels, n=n)
-    module = implementation(__name__, backend, labels.device, available=("reference", "cpu"))
+    module = implementation(__name__, backend, labels.device)
     return RegionStats(*module.region_stats(labels, image, n))

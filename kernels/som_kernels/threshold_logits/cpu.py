@@ -1,0 +1,68 @@
+"""Packed masks of logits on the CPU: stretches of bits where a cell is decided, pixels where it is not."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from som_kernels._jit import compiled, set_bits
+from som_kernels._threads import in_parts
+from som_kernels.measure_logits.cpu import Floats, LineTaps, above, average, below, line_taps, reach
+from som_kernels.pack_masks.cpu import summarise
+from som_kernels.resize import Resize
+
+__all__ = ["threshold_logits"]
+
+WORD = 32
+
+
+def threshold_logits(
+    logits: torch.Tensor, resize: Resize, cutoff: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Words, boxes and areas as `som_kernels.PackedMasks` describes them."""
+    maps, (h, w) = np.ascontiguousarray(logits.numpy()), resize.size
+    words = np.zeros((len(maps), h, -(-w // WORD)), np.uint32)
+    boxes, areas = np.empty((len(maps), 4), np.int32), np.empty(len(maps), np.int64)
+    taps = line_taps(resize)
+
+    def threshold(begin: int, end: int) -> None:
+        _threshold(maps, begin, end, taps, np.float32(cutoff), words)
+        summarise(words[begin:end], boxes[begin:end], areas[begin:end])
+
+    in_parts(threshold, len(maps))
+    return torch.from_numpy(words.view(np.int32)), torch.from_numpy(boxes), torch.from_numpy(areas)
+
+
+@compiled
+def _threshold(
+    maps: Floats, begin: int, end: int, taps: LineTaps, cutoff: np.float32, words: npt.NDArray[np.uint32]
+) -> None:
+    """Set the bits of pixels above the cutoff in words that are zero."""
+    rows, row_weights, _, weights, cells = taps
+    n_taps = weights.shape[1]
+    h, w = maps.shape[1:]
+    first, last, line = np.empty(h, np.int32), np.empty(h, np.int32), np.empty(w, np.float32)
+    for i in range(begin, end):
+        finite = reach(maps[i], cutoff, first, last)
+        for y in range(len(rows)):
+            c0, c1 = average(maps[i], rows[y], row_weights[y], first, last, n_taps, line)
+            row = words[i, y]
+            for c in range(c0, c1):
+                a, b = cells[c], cells[c + 1]
+                if a == b:
+                    continue
+                least, most = line[c], line[c]
+                for k in range(1, n_taps):
+                    least, most = min(least, line[c + k]), max(most, line[c + k])
+                if not finite:
+                    least, most = np.float32(np.nan), np.float32(np.nan)  # as in `measure_logits`
+                if below(most, cutoff):
+                    continue
+                if above(least, cutoff):
+                    set_bits(row, a, b)
+                    continue
+                for x in range(a, b):
+                    value = line[c] * weights[x, 0]
+                    for k in range(1, n_taps):
+                        value += line[c + k] * weights[x, k]
+                    if value > cutoff:
+                        row[x // 32] |= np.uint32(1) << np.uint32(x % 32)
