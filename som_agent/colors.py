@@ -21,6 +21,9 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from som_kernels import label_overlap
 
 __all__ = ["COLOR_TERMS", "color_counts", "name_pixels"]
 
@@ -73,11 +76,8 @@ def color_counts(atoms: npt.NDArray[np.int32], n: int, image: npt.NDArray[np.uin
     Returns:
         `[n, 11] int64`, columns in the order of `COLOR_TERMS`.
     """
-    terms = len(COLOR_TERMS)
-    joint = atoms.astype(np.int64)
-    joint *= terms
-    joint += name_pixels(image)
-    return np.bincount(joint.ravel(), minlength=n * terms).reshape(n, terms)
+    names = torch.from_numpy(name_pixels(image).astype(np.int32))
+    return label_overlap(torch.from_numpy(atoms), names, n - 1, len(COLOR_TERMS) - 1).numpy()
 
 
 @cache

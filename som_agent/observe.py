@@ -11,8 +11,8 @@ from som_agent.colors import color_counts
 from som_agent.history import GONE, OCCLUDED, VISIBLE, Observation
 from som_agent.marks.marked import MarkedFrame
 from som_agent.regions import Regions
-from som_agent.rle import encode_crop
 from som_agent.video.frame import Image
+from som_kernels import encode_rle
 
 __all__ = ["Observer"]
 
@@ -35,11 +35,10 @@ class Observer:
             gone: marks given up in this frame; they are described once and forgotten.
         """
         regions = marked.regions
-        size = (regions.atoms.shape[1], regions.atoms.shape[0])
+        rles = encode_rle(regions.packed())
         shares = _color_shares(regions, image)
         rows = []
         for k, mark in enumerate(marked.marks):
-            x0, y0, x1, y1 = (int(v) for v in regions.boxes[k])
             row = Observation(
                 mark=mark.mark,
                 frame=marked.index,
@@ -50,7 +49,7 @@ class Observer:
                 anchor=mark.anchor,
                 score=mark.score,
                 colors=shares[k].tobytes(),
-                rle=encode_crop(regions.crop(k), (x0, y0, x1, y1), size),
+                rle=rles[k],
             )
             self._last[mark.mark] = row
             rows.append(row)

@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from som_kernels import PackedMasks, label_overlap, mask_boxes, pack_labels, region_stats
 
 __all__ = ["BoolArray", "FloatArray", "IntArray", "Regions"]
 
@@ -79,47 +82,61 @@ class Regions:
     def from_masks(cls, masks: BoolArray, **fields: Any) -> Regions:
         """Regions of masks `[N, h, w] bool`, in the same order; they may overlap, none may be empty."""
         n, h, w = masks.shape
-        # Refine the partition with sixteen masks at a time: an exact code of every pixel's set of masks.
-        atoms = np.zeros(h * w, np.int64)
-        flat = masks.reshape(n, h * w)
-        for start in range(0, n, 16):
-            block = flat[start : start + 16]
-            code = np.zeros(h * w, np.int64)
-            for bit, mask in enumerate(block):
-                code |= mask.astype(np.int64) << bit
-            atoms = np.unique(atoms << 16 | code, return_inverse=True)[1]
-        first = np.unique(atoms, return_index=True)[1]
-        members = flat[:, first] if n else np.zeros((0, 1), bool)
-        # Atom 0 is the ground; make one where the masks cover the whole picture.
-        ground = np.flatnonzero(~members.any(axis=0))
-        if len(ground):
-            order = np.concatenate([ground, np.delete(np.arange(members.shape[1]), ground)])
-            rank = np.argsort(order)
-            members, atoms = members[:, order], rank[atoms]
-        else:
-            members, atoms = np.concatenate([np.zeros((n, 1), bool), members], axis=1), atoms + 1
-        return cls.from_atoms(atoms.reshape(h, w).astype(np.int32), np.ascontiguousarray(members), **fields)
+        atoms, members = np.zeros((h, w), np.int32), np.zeros((n, 1), bool)
+        areas = np.array([h * w + 1])  # of the atoms; no mask covers the whole ground, which may be nowhere
+        boxes = mask_boxes(torch.from_numpy(masks)).tolist() if n and masks.size else []
+        for i, (x0, y0, x1, y1) in enumerate(boxes):
+            mask, crop = masks[i, y0:y1, x0:x1], atoms[y0:y1, x0:x1]
+            shared = label_overlap(
+                torch.from_numpy(crop), torch.from_numpy(mask.astype(np.int32)), len(areas) - 1, 1
+            ).numpy()[:, 1]
+            # Atoms that lie only partly in the mask are divided: the part in it becomes a new one.
+            divided = np.flatnonzero((shared > 0) & (shared < areas))
+            name = np.arange(len(areas), dtype=np.int32)
+            name[divided] = len(areas) + np.arange(len(divided))
+            np.copyto(crop, name[crop], where=mask)
+            members = np.concatenate([members, members[:, divided]], axis=1)
+            members[i, name[shared > 0]] = True
+            areas[divided] -= shared[divided]
+            areas = np.concatenate([areas, shared[divided]])
+        return cls.from_atoms(atoms, members, **fields)
 
-    @cached_property
+    @property
     def atom_areas(self) -> npt.NDArray[np.int64]:
         """Pixels of each atom, `[A + 1] int64`."""
-        return np.bincount(self.atoms.ravel(), minlength=self.members.shape[1])
+        return self._atom_stats[0]
+
+    @property
+    def atom_boxes(self) -> IntArray:
+        """Tight box of each atom, `[A + 1, 4] int32` as x0, y0, x1, y1; absent atoms have zeros."""
+        return self._atom_stats[1]
+
+    @property
+    def atom_centroids(self) -> FloatArray:
+        """Mean x, y of each atom's pixels, `[A + 1, 2] float32`; -1 for absent atoms."""
+        return self._atom_stats[2]
 
     @cached_property
-    def atom_boxes(self) -> IntArray:
-        """Tight box of each atom, `[A + 1, 4] int32` as x0, y0, x1, y1; absent atoms have an inverted one."""
-        return _atom_boxes(self.atoms, self.members.shape[1])
+    def _atom_stats(self) -> tuple[npt.NDArray[np.int64], IntArray, FloatArray]:
+        """Areas, boxes and centroids of the atoms, one pass for all."""
+        n = self.members.shape[1]
+        if not self.atoms.size:
+            return np.zeros(n, np.int64), np.zeros((n, 4), np.int32), np.full((n, 2), -1, np.float32)
+        # The ground is an atom too: counted up by one, it is no longer left out.
+        stats = region_stats(torch.from_numpy(self.atoms + 1), None, n)
+        return stats.areas.numpy(), stats.boxes.numpy(), stats.centroids.numpy()
 
     @cached_property
     def touching(self) -> BoolArray:
         """Which atoms share a side of a pixel, `[A + 1, A + 1] bool`, symmetric; the ground is atom 0."""
-        n = self.members.shape[1]
-        table = np.zeros((n, n), bool)
-        pairs = ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]))
-        for first, second in pairs:
-            differs = self.atoms[first] != self.atoms[second]
-            table[self.atoms[first][differs], self.atoms[second][differs]] = True
-        return np.asarray(table | table.T)
+        last = self.members.shape[1] - 1
+        atoms = torch.from_numpy(self.atoms)
+        table = np.zeros((last + 1, last + 1), np.int64)
+        for first, second in ((atoms[:, :-1], atoms[:, 1:]), (atoms[:-1], atoms[1:])):
+            if first.numel():
+                table += label_overlap(first, second, last, last).numpy()
+        np.fill_diagonal(table, 0)
+        return np.asarray((table + table.T) > 0)
 
     @cached_property
     def areas(self) -> npt.NDArray[np.int64]:
@@ -130,10 +147,15 @@ class Regions:
     def boxes(self) -> IntArray:
         """Tight boxes, `[N, 4] int32` as x0, y0, x1, y1 with x1 and y1 one past the last pixel."""
         boxes = np.zeros((len(self), 4), np.int32)
-        for i, row in enumerate(self.members):
+        for i, row in enumerate(self.members & (self.atom_areas > 0)):
             own = self.atom_boxes[row]
-            boxes[i, :2], boxes[i, 2:] = own[:, :2].min(axis=0), own[:, 2:].max(axis=0)
+            if len(own):
+                boxes[i, :2], boxes[i, 2:] = own[:, :2].min(axis=0), own[:, 2:].max(axis=0)
         return boxes
+
+    def packed(self) -> PackedMasks:
+        """All masks, one bit a pixel."""
+        return pack_labels(torch.from_numpy(self.atoms), torch.from_numpy(self.members))
 
     def mask(self, i: int) -> BoolArray:
         """The mask of region `i`, `[h, w] bool`."""
@@ -162,9 +184,8 @@ class Regions:
     def regroup(self, members: BoolArray, **fields: Any) -> Regions:
         """Other regions of the same atoms, `members` as in the class; what is known of the atoms is kept."""
         other = Regions.from_atoms(self.atoms, members, **fields)
-        for known in ("atom_areas", "atom_boxes"):
-            if known in self.__dict__:
-                other.__dict__[known] = self.__dict__[known]
+        if "_atom_stats" in self.__dict__:
+            other.__dict__["_atom_stats"] = self._atom_stats
         return other
 
     def visible(self) -> IntArray:
@@ -177,22 +198,3 @@ class Regions:
         for i in np.argsort(-self.areas, kind="stable"):  # the largest is painted first
             top[self.members[i]] = i + 1
         return top[self.atoms]
-
-
-def _atom_boxes(atoms: IntArray, n: int) -> IntArray:
-    """Boxes of labels 0 to n - 1, `[n, 4] int32`; absent labels get an inverted box."""
-    h, w = atoms.shape
-    boxes = np.empty((n, 4), np.int32)
-    boxes[:, :2], boxes[:, 2:] = max(h, w), 0
-    # Runs of equal labels: a box needs only where each run starts and ends.
-    change = np.ones((h, w), bool)
-    change[:, 1:] = atoms[:, 1:] != atoms[:, :-1]
-    y, x = np.nonzero(change)
-    label = atoms[y, x]
-    end = np.append(x[1:], 0)
-    end = np.where(np.append(y[1:], -1) == y, end, w)
-    np.minimum.at(boxes[:, 0], label, x)
-    np.minimum.at(boxes[:, 1], label, y)
-    np.maximum.at(boxes[:, 2], label, end)
-    np.maximum.at(boxes[:, 3], label, y + 1)
-    return boxes

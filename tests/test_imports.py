@@ -17,6 +17,7 @@ HEAVY = [
     "higra",
     "langchain",
     "langchain_core",
+    "numba",
     "PIL",
     "pyarrow",
     "pycocotools",

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import torch
 
 from examples.scenes.model import Actor, Camera, Pose, SceneFrame, Script, Vector
 from examples.scenes.questions import questions
 from examples.scenes.truth import SceneTruth
-from som_agent.rle import encode_crop
+from som_kernels import encode_rle
 
 __all__ = ["TruthRecorder"]
 
@@ -41,7 +42,7 @@ class TruthRecorder:
             middle = (outline.min(axis=0) + outline.max(axis=0)) / 2
             x, y, depth = frame.camera.project(pose.apply(middle[None]), size)[0]
             centers.append(np.array([x, y]) if depth > 0 else np.full(2, np.nan))
-            rles.append(encode_crop(mask, (0, 0, *size), size) if areas[-1] else "")
+            rles.extend(encode_rle(torch.from_numpy(mask[None])) if areas[-1] else [""])
         poses = [[*pose.position, *pose.rotation] for pose in frame.poses.values()]
         camera = [*frame.camera.eye, *frame.camera.target, frame.camera.fov]
         self._rows.append((areas, shares, centers, poses, camera))

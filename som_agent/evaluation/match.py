@@ -8,8 +8,10 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from som_agent.regions import Regions
+from som_kernels import label_overlap
 
 __all__ = ["MATCH_IOU", "Found", "Match"]
 
@@ -94,11 +96,11 @@ class Match:
                 objects count as background.
         """
         n = len(self.objects)
-        column = np.zeros(max(int(truth.max(initial=0)), *self.objects, 0) + 1, np.int64)
+        column = np.zeros(max(int(truth.max(initial=0)), *self.objects, 0) + 1, np.int32)
         column[list(self.objects)] = np.arange(1, n + 1)
-        atoms = regions.members.shape[1]
-        pairs = regions.atoms.astype(np.int64) * (n + 1) + column[truth]
-        overlap = np.bincount(pairs.ravel(), minlength=atoms * (n + 1)).reshape(atoms, n + 1)
+        overlap = label_overlap(
+            torch.from_numpy(regions.atoms), torch.from_numpy(column[truth]), regions.members.shape[1] - 1, n
+        ).numpy()
         shared = regions.members.astype(np.int64) @ overlap
         areas = overlap.sum(axis=0)
         union = shared.sum(axis=1, keepdims=True) + areas - shared

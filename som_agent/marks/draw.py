@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from som_agent.history import MarkInfo
 from som_agent.marks.glyphs import plate_size, sprite
@@ -15,6 +16,7 @@ from som_agent.marks.placement import Box, Placement, plate_box
 from som_agent.marks.style import MarkStyle
 from som_agent.regions import IntArray
 from som_agent.video.frame import Image
+from som_kernels import region_stats
 
 __all__ = ["draw_marks"]
 
@@ -86,14 +88,12 @@ def _paint_regions(
 
 
 def _paint_boxes(picture: Image, visible: IntArray, marks: Sequence[MarkInfo], line: int) -> None:
-    from scipy.ndimage import find_objects
-
-    boxes = find_objects(visible, len(marks))
-    for k in np.argsort([0 if box is None else -box[0].stop for box in boxes], kind="stable"):
-        if boxes[k] is None:
+    boxes = region_stats(torch.from_numpy(visible), None, len(marks)).boxes.numpy()
+    for k in np.argsort(-boxes[:, 3], kind="stable"):
+        x0, y0, x1, y1 = boxes[k].tolist()
+        if x0 == x1:
             continue
-        rows, cols = boxes[k]
-        corners = (cols.start, rows.start), (cols.stop - 1, rows.stop - 1)
+        corners = (x0, y0), (x1 - 1, y1 - 1)
         cv2.rectangle(picture, *corners, (0, 0, 0), max(2, line) + 2)
         cv2.rectangle(picture, *corners, marks[k].color, max(2, line))
 

@@ -7,13 +7,14 @@ another picture size by a plain factor, and its floor is the pixel it is in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from som_agent.regions import BoolArray, FloatArray, IntArray
+from som_kernels import distance_transform, region_stats
 
 __all__ = ["Placement", "place", "plate_box"]
 
@@ -130,16 +131,12 @@ class _Placer:
     """The state of one call of `place`."""
 
     def __init__(self, visible: IntArray, sizes: npt.NDArray[np.int64]) -> None:
-        from scipy.ndimage import find_objects
-
         n = len(sizes)
-        counts = np.bincount(visible.ravel(), minlength=n + 1)
-        if len(counts) > n + 1:
-            raise ValueError(f"the label map has value {len(counts) - 1}, but there are only {n} label sizes")
+        stats = region_stats(torch.from_numpy(visible), None, n)
         self.visible = visible
         self.sizes = sizes
-        self.areas = counts[1:]
-        self.boxes: list[Any] = find_objects(visible, n) if n else []
+        self.areas = stats.areas.numpy()
+        self.boxes = [(slice(y0, y1), slice(x0, x1)) for x0, y0, x1, y1 in stats.boxes.tolist()]
         self.clearance, self.mixed = _seams(visible)
         self.fits: dict[Size, FloatArray] = {}  # label size → clearance where such a label fits
         self.apart: dict[Size, FloatArray] = {}  # … and keeps the gap to the labels placed so far
@@ -279,25 +276,15 @@ def _gap(h: int) -> int:
 
 
 def _seams(visible: IntArray) -> tuple[FloatArray, npt.NDArray[np.uint8]]:
-    """Clearance `[h, w]`: distance to the nearest pixel on a region's edge, plus one; and the mixed corners.
-
-    One transform of all edges at once, right to some two percent: it only ranks the points of one region, and
-    the exact `som_kernels.distance_transform`, label by label, takes several times as long.
+    """Clearance `[h, w]`, the distance to the nearest pixel of another region, and the mixed corners.
 
     A corner, the point where four pixels meet, is mixed where they are not all of one region,
     `[h - 1, w - 1] uint8`: a box lies on one region exactly where none of its inner corners is mixed.
     """
     beside = visible[:, 1:] != visible[:, :-1]
     below = visible[1:] != visible[:-1]
-    edge = np.zeros(visible.shape, bool)
-    edge[:, 1:], edge[0], edge[-1] = beside, True, True
-    edge[:, :-1] |= beside
-    edge[1:] |= below
-    edge[:-1] |= below
-    edge[:, 0] = edge[:, -1] = True
-    distance = cv2.distanceTransform((~edge).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     mixed = beside[1:] | beside[:-1] | below[:, 1:] | below[:, :-1]
-    return np.asarray(distance + 1, np.float32), mixed.view(np.uint8)
+    return distance_transform(torch.from_numpy(visible)).numpy(), mixed.view(np.uint8)
 
 
 def _where_fits(clearance: FloatArray, mixed: npt.NDArray[np.uint8], w: int, h: int) -> FloatArray:

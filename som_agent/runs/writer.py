@@ -18,11 +18,11 @@ import numpy as np
 from som_agent.errors import OutputError
 from som_agent.history import STATES, VISIBLE, MarkInfo, Observation
 from som_agent.marks.marked import MarkedFrame
-from som_agent.rle import encode_crop
 from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, VIDEO_FILE, tracks_schema
 from som_agent.settings import Settings
 from som_agent.video import VideoWriter
 from som_agent.video.output import moved_into_place, part_file, refuse_to_overwrite, unwritable
+from som_kernels import encode_rle
 
 __all__ = ["RunWriter"]
 
@@ -103,6 +103,7 @@ class RunWriter:
         """
         regions = marked.source_regions
         rows = {info.mark: k for k, info in enumerate(marked.infos)}
+        rles = encode_rle(regions.packed())
         seen = []
         for observation in observations:
             if observation.state != VISIBLE:
@@ -110,9 +111,8 @@ class RunWriter:
                 continue
             k = rows[observation.mark]
             x0, y0, x1, y1 = (int(v) for v in regions.boxes[k])
-            rle = encode_crop(regions.crop(k), (x0, y0, x1, y1), self.size)
             area = int(regions.areas[k])
-            seen.append(replace(observation, box=(x0, y0, x1, y1), area=area, rle=rle))
+            seen.append(replace(observation, box=(x0, y0, x1, y1), area=area, rle=rles[k]))
         self._video.write(marked.image, marked.time)
         # Only now: a frame that Ctrl-C cut short is in none of the tables.
         for info in marked.infos:

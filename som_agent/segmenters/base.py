@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from som_agent.regions import Regions
-from som_agent.video.frame import Frame
+if TYPE_CHECKING:
+    from som_agent.regions import Regions
+    from som_agent.video.frame import Frame
 
 __all__ = ["Segmenter"]
 

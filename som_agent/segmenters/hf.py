@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from som_agent.errors import SegmenterError
 from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
 from som_agent.regions import Regions
-from som_agent.segmenters.collect import regions_of_masks
+from som_agent.segmenters.everything import Cutoffs, Steps, grid_points, regions_of_everything
 from som_agent.video.frame import Frame
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ __all__ = ["HfSegmenter"]
 # Cutoffs of the networks' own estimate of a mask's IoU, as their authors set them.
 _IOU_CUTOFF = {"sam": 0.88, "sam_hq": 0.88}
 _IOU_CUTOFF_LATER = 0.8
-_STABILITY_OFFSET = 1.0  # how far the cutoff of the logits is moved to see whether a mask is stable
-_DUPLICATE_BOX_IOU = 0.7
 
 
 class HfSegmenter:
@@ -75,45 +73,43 @@ class HfSegmenter:
             AutoModelForMaskGeneration, where, SegmenterError, output_loading_info=True, **renamed
         )
         self._model = model.eval().to(self.device)
-        self._iou_cutoff = (
-            _IOU_CUTOFF.get(config.model_type, _IOU_CUTOFF_LATER)
-            if pred_iou_thresh is None
-            else pred_iou_thresh
+        by_authors = _IOU_CUTOFF.get(config.model_type, _IOU_CUTOFF_LATER)
+        self._cutoffs = Cutoffs(
+            by_authors if pred_iou_thresh is None else pred_iou_thresh, stability_score_thresh
         )
-        self._stability_cutoff = stability_score_thresh
         self._points_per_side = points_per_side
         self._points_per_batch = points_per_batch
 
     def segment(self, frame: Frame) -> Regions:
         """The masks of everything, largest first; see `Segmenter`."""
         import torch
-        from torchvision.ops import nms
 
-        h, w = frame.image.shape[:2]
         with torch.inference_mode():
-            kept = list(self._proposals(frame))
-            masks = (
-                torch.cat([masks for masks, _ in kept]) if kept else torch.zeros(0, h, w, dtype=torch.bool)
+            inputs = self._processor(
+                images=frame.image, input_data_format="channels_last", return_tensors="pt"
             )
-            scores = torch.cat([scores for _, scores in kept]) if kept else torch.zeros(0)
-            keep = nms(_boxes(masks), scores, _DUPLICATE_BOX_IOU)
-            chosen = masks[keep].cpu().numpy().reshape(-1, h, w)
-            return regions_of_masks(chosen, scores[keep].cpu().numpy())
+            pixels = inputs["pixel_values"].to(self.device, self._model.dtype)
+            whole, size = tuple(pixels.shape[-2:]), frame.image.shape[:2]
+            # SAM sees the picture scaled and padded, the later ones see it squeezed into the whole square.
+            if "reshaped_input_sizes" in inputs:
+                seen = tuple(inputs["reshaped_input_sizes"][0].tolist())
+                steps: Steps = ((whole, seen), (size, size))
+            else:
+                seen, steps = whole, ((size, size),)
+            return regions_of_everything(self._proposals(pixels, seen), steps, self._cutoffs)
 
-    def _proposals(self, frame: Frame) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """By batches: the masks worth keeping, `[n, h, w] bool`, their estimated IoU, `[n] float32`."""
+    def _proposals(
+        self, pixels: torch.Tensor, seen: tuple[int, int]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Logits and estimated IoU of the masks of each batch of points.
+
+        Args:
+            pixels: what the network sees, `[1, 3, h, w]`.
+            seen: height and width of the picture in it.
+        """
         import torch
 
-        h, w = frame.image.shape[:2]
-        inputs = self._processor(images=frame.image, input_data_format="channels_last", return_tensors="pt")
-        pixels = inputs["pixel_values"].to(self.device, self._model.dtype)
-        # SAM sees the picture scaled and padded, the later ones see it squeezed into the whole square.
-        padded = inputs.get("reshaped_input_sizes")
-        seen_h, seen_w = pixels.shape[-2:] if padded is None else padded[0].tolist()
-        steps = (torch.arange(self._points_per_side, dtype=torch.float32) + 0.5) / self._points_per_side
-        y, x = torch.meshgrid(steps * seen_h, steps * seen_w, indexing="ij")
-        points = torch.stack([x.flatten(), y.flatten()], dim=1).to(self.device)
-
+        points = grid_points(self._points_per_side, seen).to(self.device)
         embeddings = self._model.get_image_embeddings(pixels)
         features: dict[str, Any] = {"image_embeddings": embeddings}
         if isinstance(embeddings, tuple):  # SAM-HQ also uses the early layers
@@ -125,37 +121,4 @@ class HfSegmenter:
                 input_labels=torch.ones(1, len(batch), 1, dtype=torch.int64, device=self.device),
                 multimask_output=True,
             )
-            scores = output.iou_scores[0].flatten().float()
-            sure = scores > self._iou_cutoff
-            low = output.pred_masks[0].flatten(0, 1)[sure].float()
-            if len(low) == 0:
-                continue
-            ((logits,),) = self._processor.post_process_masks(
-                [low[None]],
-                original_sizes=[[h, w]],
-                reshaped_input_sizes=None if padded is None else padded.tolist(),
-                binarize=False,
-            )
-            stable = _stability(logits) >= self._stability_cutoff
-            yield logits[stable] > 0, scores[sure][stable]
-
-
-def _stability(logits: torch.Tensor) -> torch.Tensor:
-    """IoU of each mask cut a little higher and a little lower, `[n] float32`; 0 for an empty one."""
-    inner = (logits > _STABILITY_OFFSET).flatten(1).sum(1)
-    outer = (logits > -_STABILITY_OFFSET).flatten(1).sum(1)
-    return inner / outer.clamp(min=1)
-
-
-def _boxes(masks: torch.Tensor) -> torch.Tensor:
-    """Tight boxes of `[n, h, w] bool`: `[n, 4] float32`, x0, y0, x1, y1, the last two one past the end."""
-    import torch
-
-    def span(line: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # argmax finds the first true one; counted from the other end, the last.
-        size = line.shape[1]
-        return line.int().argmax(1), size - line.flip(1).int().argmax(1)
-
-    x0, x1 = span(masks.any(1))
-    y0, y1 = span(masks.any(2))
-    return torch.stack([x0, y0, x1, y1], dim=1).float()
+            yield output.pred_masks[0].flatten(0, 1), output.iou_scores[0].flatten()

@@ -6,7 +6,7 @@ size loads by the same path: the published ViT-B, ViT-L and ViT-H, a distilled o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from som_agent.errors import SegmenterError, first_line
 from som_agent.pretrained import pick_device
 from som_agent.regions import Regions
-from som_agent.segmenters.collect import regions_of_masks
+from som_agent.segmenters.everything import Cutoffs, grid_points, regions_of_everything
 from som_agent.video.frame import Frame
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class SamSegmenter:
         checkpoint: a file of weights as the authors publish them (`sam_vit_b_01ec64.pth`).
         device: where it runs; None takes the first GPU or the CPU.
         points_per_side: points along each side of the grid. More find smaller things and take longer.
+        points_per_batch: points that go through the decoder at once. More take more memory.
         pred_iou_thresh: masks that the network itself scores lower are left out.
         stability_score_thresh: masks that change more than this with the cutoff are left out.
 
@@ -50,27 +51,48 @@ class SamSegmenter:
         *,
         device: str | None = None,
         points_per_side: int = 32,
+        points_per_batch: int = 64,
         pred_iou_thresh: float = 0.88,
         stability_score_thresh: float = 0.95,
     ) -> None:
-        from segment_anything import SamAutomaticMaskGenerator
+        from segment_anything import SamPredictor
 
         self.name = f"sam:{checkpoint}"
         weights = _read_weights(Path(checkpoint).expanduser(), self.name)
-        model = _build(weights, self.name).to(pick_device(device))
-        self._generator = SamAutomaticMaskGenerator(
-            model,
-            points_per_side=points_per_side,
-            pred_iou_thresh=pred_iou_thresh,
-            stability_score_thresh=stability_score_thresh,
-        )
+        self._predictor = SamPredictor(_build(weights, self.name).to(pick_device(device)))
+        self._points_per_side = points_per_side
+        self._points_per_batch = points_per_batch
+        self._cutoffs = Cutoffs(pred_iou_thresh, stability_score_thresh)
 
     def segment(self, frame: Frame) -> Regions:
         """The masks of everything, largest first; see `Segmenter`."""
-        h, w = frame.image.shape[:2]
-        found = self._generator.generate(np.ascontiguousarray(frame.image))
-        masks = np.array([entry["segmentation"] for entry in found], dtype=bool).reshape(-1, h, w)
-        return regions_of_masks(masks, np.array([entry["predicted_iou"] for entry in found], np.float32))
+        import torch
+
+        predictor, size = self._predictor, frame.image.shape[:2]
+        with torch.inference_mode():
+            predictor.set_image(np.ascontiguousarray(frame.image))
+            padded = (predictor.model.image_encoder.img_size,) * 2
+            steps = ((padded, predictor.input_size), (size, size))
+            return regions_of_everything(self._proposals(), steps, self._cutoffs)
+
+    def _proposals(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Logits and estimated IoU of the masks of each batch of points of the picture that was set."""
+        import torch
+
+        predictor, model = self._predictor, self._predictor.model
+        embedding, position = predictor.get_image_embedding(), model.prompt_encoder.get_dense_pe()
+        points = grid_points(self._points_per_side, predictor.input_size).to(embedding.device)
+        for batch in torch.split(points, self._points_per_batch):
+            labels = torch.ones(len(batch), 1, dtype=torch.int64, device=batch.device)
+            sparse, dense = model.prompt_encoder((batch[:, None], labels), boxes=None, masks=None)
+            logits, scores = model.mask_decoder(
+                image_embeddings=embedding,
+                image_pe=position,
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=True,
+            )
+            yield logits.flatten(0, 1), scores.flatten()
 
 
 def _read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:

@@ -30,13 +30,11 @@ class Features:
     def measure(cls, image: Image, regions: Regions) -> Features:
         """Measure `image`, `[h, w, 3] uint8` RGB of the regions' size."""
         surface = surface_colors(image)
-        h, w = regions.atoms.shape
         n = regions.members.shape[1]
         flat = regions.atoms.ravel()
-        planes = [surface[..., c].ravel() for c in range(3)]
-        planes += [np.tile(np.arange(w, dtype=np.float32), h), np.repeat(np.arange(h, dtype=np.float32), w)]
-        sums = [np.bincount(flat, weights=plane, minlength=n) for plane in planes]
-        return cls(np.stack([*sums, regions.atom_areas.astype(np.float64)], axis=1))
+        colors = [np.bincount(flat, weights=surface[..., c].ravel(), minlength=n) for c in range(3)]
+        areas = regions.atom_areas[:, None].astype(np.float64)
+        return cls(np.concatenate([np.stack(colors, axis=1), regions.atom_centroids * areas, areas], axis=1))
 
     def area(self, members: BoolArray) -> npt.NDArray[np.float64]:
         """Pixels of sets of atoms `[N, A + 1] bool`, `[N]`."""

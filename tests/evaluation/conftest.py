@@ -3,9 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from som_agent.rle import encode_crop
 from som_agent.video import write_video
+from som_kernels import encode_rle
 
 SIZE = (160, 96)
 FRAMES = 18
@@ -36,9 +37,9 @@ def scene(tmp_path: Path, blocks: tuple[list[np.ndarray], list[np.ndarray]]) -> 
     """A scene in the form of the generator's: `blocks.json` and `blocks.mp4`."""
     images, labels = blocks
     write_video(tmp_path / "blocks.mp4", images, FPS)
-    whole = (0, 0, *SIZE)
+    video = torch.from_numpy(np.array(labels))
     things = [
-        {"id": k, "name": name, "rles": [encode_crop(frame == k, whole, SIZE) for frame in labels]}
+        {"id": k, "name": name, "rles": encode_rle(video == k)}
         for k, name in ((1, "red block"), (2, "blue block"))
     ]
     seen = [[0.0, (FRAMES - 1) / FPS]]

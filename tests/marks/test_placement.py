@@ -230,7 +230,7 @@ def test_one_pixel_regions():
 
 
 def test_more_values_than_sizes():
-    with pytest.raises(ValueError, match="value 3, but there are only 2"):
+    with pytest.raises(ValueError, match="up to `n`=2, got 3"):
         place(np.full((5, 5), 3, np.int32), [(2, 2)] * 2)
 
 

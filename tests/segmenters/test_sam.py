@@ -89,11 +89,8 @@ def test_checkpoint_gives_the_generators_masks(checkpoint):
 
 
 def test_regions_are_ordered_bounded_and_the_same_twice(checkpoint):
-    segmenter = load_segmenter(f"sam:{checkpoint}", device="cpu")
-    assert segmenter.name == f"sam:{checkpoint}"
-    segmenter._generator.point_grids = SamSegmenter(
-        checkpoint, device="cpu", points_per_side=4
-    )._generator.point_grids
+    assert load_segmenter(f"sam:{checkpoint}", device="cpu").name == f"sam:{checkpoint}"
+    segmenter = SamSegmenter(checkpoint, device="cpu", points_per_side=4)
     one, two = segmenter.segment(picture()), segmenter.segment(picture())
     assert one.atoms.shape == (45, 70)
     assert (np.diff(one.areas) <= 0).all()
