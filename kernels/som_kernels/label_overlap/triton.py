@@ -1,8 +1,8 @@
 """Contingency table on the GPU: only the ends of runs of equal pairs touch the table.
 
-A run from pixel s to pixel e adds e + 1 - s to its entry. Its first pixel adds -s, its last adds e + 1,
-so pixels inside a run write nothing, blocks need not know of each other, and a large background costs
-two additions a row or fewer.
+A run within a row from x0 to x1 adds x1 + 1 - x0 to its entry. Its first pixel adds -x0, its last adds
+x1 + 1, so pixels inside a run write nothing, blocks need not know of each other, and a large background
+costs two additions a row.
 """
 # mypy: disallow-untyped-decorators=False, disallow-untyped-defs=False, disallow-incomplete-defs=False
 
@@ -10,25 +10,42 @@ import torch
 import triton
 import triton.language as tl
 
-from som_kernels._launch import on_device
+from som_kernels._device import COLUMNS, tile_pixels, tiling
+from som_kernels._launch import Specimen, on_device
 
 __all__ = ["label_overlap"]
 
-BLOCK = 1024
+PIXELS = 512  # a program
 
 
 @triton.jit
-def label_overlap_kernel(a_ptr, b_ptr, table_ptr, n_pixels, n_columns, block: tl.constexpr):
-    """One program counts `block` pixels of the flattened maps."""
-    p = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
-    inside = p < n_pixels
-    has_left, has_right = inside & (p > 0), p + 1 < n_pixels
+def label_overlap_kernel(
+    a_ptr,
+    b_ptr,
+    table_ptr,
+    tiles_x,
+    height,
+    width,
+    n_columns,
+    a_stride_y,
+    a_stride_x,
+    b_stride_y,
+    b_stride_x,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+):
+    """One program counts a tile of pixels."""
+    y, x = tile_pixels(tiles_x, rows, columns)
+    a_ptr += y * a_stride_y + x.to(tl.int64) * a_stride_x
+    b_ptr += y * b_stride_y + x.to(tl.int64) * b_stride_x
+    inside = (y < height) & (x < width)
     # Codes are never negative, so -1 differs from all of them.
-    here = _code(a_ptr + p, b_ptr + p, inside, n_columns)
-    left = _code(a_ptr + p - 1, b_ptr + p - 1, has_left, n_columns)
-    right = _code(a_ptr + p + 1, b_ptr + p + 1, has_right, n_columns)
-    tl.atomic_add(table_ptr + here, -p, mask=inside & (left != here), sem="relaxed")
-    tl.atomic_add(table_ptr + here, p + 1, mask=inside & (right != here), sem="relaxed")
+    here = _code(a_ptr, b_ptr, inside, n_columns)
+    left = _code(a_ptr - a_stride_x, b_ptr - b_stride_x, inside & (x > 0), n_columns)
+    right = _code(a_ptr + a_stride_x, b_ptr + b_stride_x, inside & (x + 1 < width), n_columns)
+    x = x.to(tl.int64)
+    tl.atomic_add(table_ptr + here, -x, mask=inside & (left != here), sem="relaxed")
+    tl.atomic_add(table_ptr + here, x + 1, mask=inside & (right != here), sem="relaxed")
 
 
 @triton.jit
@@ -40,9 +57,30 @@ def _code(a_ptr, b_ptr, mask, n_columns):
 
 def label_overlap(a: torch.Tensor, b: torch.Tensor, n_a: int, n_b: int) -> torch.Tensor:
     """See `som_kernels.label_overlap`."""
-    a, b = a.contiguous(), b.contiguous()
     table = torch.zeros(n_a + 1, n_b + 1, dtype=torch.int64, device=a.device)
-    grid = (triton.cdiv(a.numel(), BLOCK),)
+    h, w = a.shape
+    grid, tiles_x, tile = tiling(h, w, PIXELS)
     with on_device(a):
-        label_overlap_kernel[grid](a, b, table, a.numel(), n_b + 1, block=BLOCK)
+        label_overlap_kernel[grid](a, b, table, tiles_x, h, w, n_b + 1, *a.stride(), *b.stride(), **tile)
     return table
+
+
+SPECIMENS = [
+    Specimen(
+        label_overlap_kernel,
+        {
+            "a_ptr": "*i32",
+            "b_ptr": "*i32",
+            "table_ptr": "*i64",
+            "tiles_x": "i32",
+            "height": "i32",
+            "width": "i32",
+            "n_columns": "i32",
+            "a_stride_y": "i32",
+            "a_stride_x": "1",
+            "b_stride_y": "i32",
+            "b_stride_x": "1",
+        },
+        {"rows": PIXELS // COLUMNS, "columns": COLUMNS},
+    )
+]
