@@ -22,8 +22,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	$(BIN)/python tests/benchmarks/pipeline.py
 	$(BIN)/python kernels/bench/run.py
+	$(BIN)/python kernels/bench/run.py --memory
 
 pictures: $(STAMP)
 	$(BIN)/python examples/pictures.py
