@@ -9,10 +9,25 @@ from collections.abc import Sequence
 
 import torch
 
-__all__ = ["between", "count", "finite", "label_range", "no_nan", "order_indices", "same", "sides", "tensor"]
+__all__ = [
+    "between",
+    "count",
+    "finite",
+    "indices",
+    "instance",
+    "label_range",
+    "no_nan",
+    "order_indices",
+    "same",
+    "shown",
+    "sides",
+    "tensor",
+]
 
 
 LARGEST_SIDE = 65535
+LARGEST_COUNT = 2**31 - 1
+LONGEST = 80  # characters of a value in an error
 
 
 def tensor(name: str, value: object, dtype: torch.dtype, layout: str) -> torch.Tensor:
@@ -24,14 +39,11 @@ def tensor(name: str, value: object, dtype: torch.dtype, layout: str) -> torch.T
         TypeError: no tensor, or one of another dtype.
         ValueError: another shape, or a picture without pixels.
     """
-    kind = str(dtype).removeprefix("torch.")
-    if not isinstance(value, torch.Tensor):
-        msg = (
-            f"`{name}` must be a torch.Tensor of {kind}, got {type(value).__module__}.{type(value).__name__}"
-        )
-        raise TypeError(msg)
+    wanted = str(dtype).removeprefix("torch.")
+    instance(name, value, torch.Tensor, f"a torch.Tensor of {wanted}")
+    assert isinstance(value, torch.Tensor)
     if value.dtype != dtype:
-        msg = f"`{name}` must be {kind}, got {str(value.dtype).removeprefix('torch.')}"
+        msg = f"`{name}` must be {wanted}, got {str(value.dtype).removeprefix('torch.')}"
         raise TypeError(msg)
     axes = layout.split(", ")
     fits = value.ndim == len(axes) and all(
@@ -39,9 +51,23 @@ def tensor(name: str, value: object, dtype: torch.dtype, layout: str) -> torch.T
         for axis, size in zip(axes, value.shape, strict=True)
     )
     if not fits:
-        msg = f"`{name}` must have shape [{layout}] with at least one pixel, got {list(value.shape)}"
+        least = " with at least one pixel" if "H" in axes else ""
+        msg = f"`{name}` must have shape [{layout}]{least}, got {list(value.shape)}"
         raise ValueError(msg)
     return value
+
+
+def instance(name: str, value: object, types: type | tuple[type, ...], what: str) -> None:
+    """Raise TypeError unless the value is of one of the types; `what` says so in words."""
+    if not isinstance(value, types):
+        msg = f"`{name}` must be {what}, got {type(value).__module__}.{type(value).__name__}"
+        raise TypeError(msg)
+
+
+def shown(value: object) -> str:
+    """The value on one line, cut where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def same(what: str, names: tuple[str, str], values: tuple[object, object]) -> None:
@@ -63,32 +89,34 @@ def count(name: str, value: object) -> int:
 
     Raises:
         TypeError: not a whole number.
-        ValueError: negative.
+        ValueError: negative, or beyond 32 bits.
     """
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        msg = f"`{name}` must be a whole number, got {value!r}"
+        msg = f"`{name}` must be a whole number, got {shown(value)}"
         raise TypeError(msg) from None
     if number < 0:
         msg = f"`{name}` must not be negative, got {number}"
         raise ValueError(msg)
+    if number > LARGEST_COUNT:
+        msg = f"`{name}` must be at most {LARGEST_COUNT}, got {number}"
+        raise ValueError(msg)
     return number
 
 
-def finite(name: str, value: object, least: float = -math.inf) -> float:
+def finite(name: str, value: object) -> float:
     """The value as a float.
 
     Raises:
         TypeError: not a number.
-        ValueError: infinite, NaN, or below `least`.
+        ValueError: infinite or NaN.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        msg = f"`{name}` must be a number, got {value!r}"
+        msg = f"`{name}` must be a number, got {shown(value)}"
         raise TypeError(msg)
-    if not math.isfinite(value) or value < least:
-        limit = "finite" if least == -math.inf else f"finite and at least {least:g}"
-        msg = f"`{name}` must be {limit}, got {value!r}"
+    if not math.isfinite(value):
+        msg = f"`{name}` must be finite, got {value!r}"
         raise ValueError(msg)
     return float(value)
 
@@ -132,6 +160,13 @@ def label_range(name: str, labels: torch.Tensor, n_name: str = "n", n: int | Non
         raise ValueError(msg)
 
 
+def indices(name: str, value: torch.Tensor, things: str, n: int) -> None:
+    """Raise ValueError unless a tensor holds indices of `n` things; on a GPU this waits for the tensor."""
+    for wrong in value[(value < 0) | (value >= n)].tolist()[:1]:
+        msg = f"`{name}` must hold indices of the {n} {things}, got {wrong}"
+        raise ValueError(msg)
+
+
 def order_indices(order: object, n: int) -> list[int]:
     """The painting order as mask indices, each checked to be 0 to `n` - 1.
 
@@ -148,7 +183,7 @@ def order_indices(order: object, n: int) -> list[int]:
     elif isinstance(order, Sequence) and not isinstance(order, str):
         indices = [count("order", index) for index in order]
     else:
-        msg = f"`order` must be a sequence or tensor of mask indices, got {order!r}"
+        msg = f"`order` must be a sequence or tensor of mask indices, got {shown(order)}"
         raise TypeError(msg)
     wrong = next((index for index in indices if not 0 <= index < n), None)
     if wrong is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from numba.extending import intrinsic
 __all__ = [
     "BLOCK",
     "changes",
+    "common_bits",
     "compiled",
     "first_bit",
     "full_word",
@@ -39,10 +42,22 @@ def compiled(function: Function) -> Function:
     """Compile a function at its first call, and keep the machine code on disk for later processes."""
     options = {"nogil": True, "boundscheck": False}
     try:
-        kernel: Function = njit(cache=True, **options)(function)
+        kernel: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # neither beside this file nor in a home folder may anything be written
-        kernel = njit(**options)(function)
-    return kernel
+        return cast(Function, njit(**options)(function))
+    # Numba notices changes in the function's own file, but not in those of the functions that it calls.
+    cache_file = getattr(kernel._cache, "_cache_file", None)
+    if cache_file is not None:
+        cache_file._source_stamp = _sources()
+    return cast(Function, kernel)
+
+
+@cache
+def _sources() -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of all files of the package that are compiled."""
+    root = Path(__file__).parent
+    files = [*root.glob("*.py"), *root.glob("*/cpu.py")]
+    return tuple(sorted((str(f.relative_to(root)), f.stat().st_mtime_ns, f.stat().st_size) for f in files))
 
 
 @intrinsic
@@ -184,6 +199,26 @@ def population(context, word):
         return builder.ctpop(arguments[0])
 
     return word(word), build
+
+
+@intrinsic
+def common_bits(context, a, at_a, b, at_b, among):
+    """How many of the bits `among` are set in two words of a flat array of `uint32` and in two of another."""
+
+    def build(context, builder, signature, arguments):
+        long = ir.IntType(64)
+        words = []
+        for kind, array, place in zip(signature.args[:4:2], arguments[:4:2], arguments[1:4:2], strict=True):
+            data = context.make_array(kind)(context, builder, array).data
+            word = builder.load(builder.bitcast(builder.gep(data, [place]), long.as_pointer()))
+            word.align = 4
+            words.append(word)
+        common = builder.and_(builder.and_(*words), arguments[4])
+        # Nothing, through which LLVM does not look: it would make vectors of narrow masks' rows, at a loss.
+        opaque = builder.asm(ir.FunctionType(long, [long]), "", "=r,0", [common], side_effect=False)
+        return builder.ctpop(opaque)
+
+    return types.int64(a, types.intp, b, types.intp, types.uint64), build
 
 
 @intrinsic

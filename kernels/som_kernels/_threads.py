@@ -41,9 +41,12 @@ def in_parts(work: Callable[[int, int], object], count: int, *, least: int = 1) 
             work(begin, end)
 
     others = [_pool().submit(drain) for _ in range(threads - 1)]
-    drain()
-    for other in others:
-        other.result()
+    try:
+        drain()
+    finally:
+        for other in others:
+            if not other.cancel():  # one that has not begun, in a busy pool, has nothing left to do
+                other.result()
 
 
 @cache

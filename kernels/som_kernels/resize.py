@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,15 +82,15 @@ class Resize:
             steps: of each step the size to resize to and the part of it to keep, both as height and width.
 
         Raises:
-            TypeError: a size that is not a whole number.
+            TypeError: a size that is not two whole numbers, or a step that is not two sizes.
             ValueError: a size below 1, or a part larger than the whole.
         """
         size = first = _size("source", source)
         rows, columns = (np.eye(side) for side in size)
         for step in steps:
-            whole, part = (_size("step", side) for side in step)
+            whole, part = (_size("steps", side) for side in _pair("steps", step, "sizes"))
             if part[0] > whole[0] or part[1] > whole[1]:
-                msg = f"`step` must keep a part of at most {_plain(whole)}, got {_plain(part)}"
+                msg = f"`steps` must keep a part of at most {_plain(whole)}, got {_plain(part)}"
                 raise ValueError(msg)
             rows = _bilinear(size[0], whole[0])[: part[0]] @ rows
             columns = _bilinear(size[1], whole[1])[: part[1]] @ columns
@@ -100,7 +101,11 @@ class Resize:
     def sam(
         cls, source: Sequence[int], padded: Sequence[int], inner: Sequence[int], size: Sequence[int]
     ) -> Resize:
-        """The way of Segment Anything (2023): to the padded square, the picture's part of it, the picture."""
+        """The way of Segment Anything (2023): to the padded square, the picture's part of it, the picture.
+
+        Sizes and errors are those of `steps`.
+        """
+        padded, inner, size = _size("padded", padded), _size("inner", inner), _size("size", size)
         return cls.steps(source, (padded, inner), (size, size))
 
     def to(self, device: torch.device) -> Resize:
@@ -124,11 +129,18 @@ def _bilinear(source: int, size: int) -> npt.NDArray[np.float64]:
 
 
 def _size(name: str, value: Sequence[int]) -> tuple[int, int]:
-    h, w = (_check.count(name, side) for side in value)
+    h, w = (_check.count(name, side) for side in _pair(name, value, "sides"))
     if min(h, w) < 1:
         msg = f"`{name}` must be at least 1x1, got {h}x{w}"
         raise ValueError(msg)
     return h, w
+
+
+def _pair(name: str, value: Any, what: str) -> tuple[Any, Any]:
+    if not isinstance(value, Sequence | torch.Tensor) or isinstance(value, str) or len(value) != 2:
+        msg = f"`{name}` must have two {what} each, got {_check.shown(value)}"
+        raise TypeError(msg)
+    return value[0], value[1]
 
 
 def _plain(size: tuple[int, int]) -> str:

@@ -78,12 +78,14 @@ def select_masks(
     min_area = _check.count("min_area", min_area)
 
     indices = (scores > score_threshold).nonzero()[:, 0]
-    measures = measure_logits(logits[indices], cutoff=cutoff, offset=offset, resize=resize, backend=backend)
+    measures = measure_logits(
+        logits, chosen=indices, cutoff=cutoff, offset=offset, resize=resize, backend=backend
+    )
     stable = measures.stability >= stability_threshold
     indices, stability, boxes = indices[stable], measures.stability[stable], measures.boxes[stable]
     keep = _unlike(boxes, scores[indices], box_iou_threshold)
     indices, stability = indices[keep], stability[keep]
-    masks = threshold_logits(logits[indices], cutoff=cutoff, resize=resize, backend=backend)
+    masks = threshold_logits(logits, chosen=indices, cutoff=cutoff, resize=resize, backend=backend)
     if min_area:
         what: Speck
         untouched = torch.ones(len(masks), dtype=torch.bool, device=logits.device)

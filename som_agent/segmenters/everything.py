@@ -64,11 +64,11 @@ def regions_of_everything(
 
     kept = []
     for logits, scores in batches:
-        sure = scores > cutoffs.score
-        candidates, estimates = logits[sure].float(), scores[sure].float()
+        sure = (scores > cutoffs.score).nonzero()[:, 0]
         resize = Resize.steps(logits.shape[1:], *steps)
-        stable = stability_score(candidates, resize=resize) >= cutoffs.stability
-        kept.append((candidates[stable], estimates[stable]))
+        stability = stability_score(logits.float(), chosen=sure, resize=resize)
+        keep = sure[stability >= cutoffs.stability]
+        kept.append((logits[keep].float(), scores[keep].float()))
     if not kept:
         return _ordered(np.zeros((0, *steps[-1][1]), bool), np.zeros(0, np.float32))
     logits, scores = (torch.cat(parts) for parts in zip(*kept, strict=True))

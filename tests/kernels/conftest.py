@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numba import njit
+from numba.extending import overload
+
+from som_kernels import Resize
 
 RNG = np.random.default_rng
 
@@ -103,6 +107,56 @@ def mask_stack(request: pytest.FixtureRequest) -> torch.Tensor:
     return masks
 
 
+@pytest.fixture(params=[1, 2], ids=["one-thread", "two-threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """How many threads the CPU twins use."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def _waves(n: int, h: int, w: int) -> torch.Tensor:
+    """Smooth maps with many values exactly on the cutoffs 1, 0 and -1."""
+    y, x = np.mgrid[:h, :w]
+    maps = [4 * np.sin(y / (2 + i) + i) * np.cos(x / (3 + i)) for i in range(n)]
+    return torch.from_numpy(np.round(np.stack(maps), 0).astype(np.float32))
+
+
+def _noisy_logits() -> torch.Tensor:
+    return torch.from_numpy(RNG(42).normal(size=(3, 6, 5)).astype(np.float32))
+
+
+LOGITS: dict[str, Callable[[], tuple[torch.Tensor, Resize | None]]] = {
+    "as-they-are": lambda: (_waves(3, 21, 37), None),
+    "sam": lambda: (_waves(3, 16, 16), Resize.sam((16, 16), (64, 64), (64, 40), (50, 70))),
+    "larger": lambda: (_waves(2, 9, 12) - 0.5, Resize.steps((9, 12), ((23, 140), (23, 140)))),
+    "noise-larger": lambda: (_noisy_logits(), Resize.steps((6, 5), ((17, 33), (17, 32)))),
+    "smaller": lambda: (_waves(2, 30, 40), Resize.steps((30, 40), ((7, 9), (7, 9)))),
+    "none": lambda: (_waves(2, 4, 4)[:0], Resize.steps((4, 4), ((9, 9), (9, 9)))),
+    "one-pixel": lambda: (torch.tensor([1.0, -1.0, 0.0, 9.0]).view(4, 1, 1), None),
+    "channels-last": lambda: (_waves(4, 8, 7).permute(1, 2, 0).contiguous().permute(2, 0, 1), None),
+    "transposed": lambda: (_waves(2, 12, 9).mT, Resize.steps((9, 12), ((20, 35), (20, 35)))),
+    "strided": lambda: (_waves(6, 20, 24)[::2, ::2, 1::3], Resize.steps((10, 8), ((33, 31), (33, 31)))),
+    "three-steps": lambda: (
+        _waves(2, 9, 8) + 0.25,
+        Resize.steps((9, 8), ((30, 30), (20, 30)), ((7, 65), (7, 64)), ((23, 40), (23, 33))),
+    ),
+    "one-number-larger": lambda: (
+        torch.tensor([1.0, -1.0, 0.0, 9.0]).view(4, 1, 1),
+        Resize.steps((1, 1), ((3, 65), (3, 65))),
+    ),
+    "to-one-pixel": lambda: (_waves(3, 9, 33), Resize.steps((9, 33), ((1, 1), (1, 1)))),
+}
+
+
+@pytest.fixture(params=LOGITS.values(), ids=LOGITS.keys())
+def logit_maps(request: pytest.FixtureRequest) -> tuple[torch.Tensor, Resize | None]:
+    """Logits `[N, h, w] float32`, and how they become as large as the picture."""
+    maps: tuple[torch.Tensor, Resize | None] = request.param()
+    return maps
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _poisoned_memory() -> Iterator[None]:
     """Fill fresh memory with nonsense, so that a pixel that nobody writes is seen."""
@@ -112,12 +166,21 @@ def _poisoned_memory() -> Iterator[None]:
         yield
 
 
+njit(lambda: np.empty(1))()  # Numba must know np.empty before it is replaced
+
+
 def _poisoning(make: Callable[..., Any]) -> Callable[..., Any]:
     def poisoned(*args: Any, **options: Any) -> Any:
         fresh = make(*args, **options)
         kind = str(fresh.dtype)
         fresh[...] = float("nan") if "float" in kind else True if "bool" in kind else 113
         return fresh
+
+    if make is np.empty:  # what Numba compiles meanwhile still knows it, and gets the real one
+
+        @overload(poisoned)
+        def _(shape, dtype=float):  # type: ignore[no-untyped-def]  # Numba compares the signatures
+            return lambda shape, dtype=float: make(shape, dtype)
 
     return poisoned
 

@@ -2,11 +2,11 @@ import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from som_kernels import distance_transform, inscribed_circles
+from som_kernels import distance_transform
 
 LABELS = hnp.arrays(
     np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(0, 3)
@@ -23,7 +23,26 @@ def by_hand(labels):
     return distance
 
 
-@settings(deadline=None, max_examples=80)
+def by_scipy(labels):
+    """Each label's transform, its squares rounded to the whole numbers that they are."""
+    padded = np.pad(labels.numpy(), 1, constant_values=-1)
+    distance = np.zeros(labels.shape, np.float32)
+    for label in labels.unique().tolist():
+        own = padded == label
+        squares = np.rint(ndimage.distance_transform_edt(own) ** 2)
+        distance[own[1:-1, 1:-1]] = np.sqrt(squares[own])
+    return torch.from_numpy(distance)
+
+
+def discs(h, w, *placed):
+    """Discs x, y, radius with the labels 1, 2, …, later ones on top."""
+    labels = torch.zeros(h, w, dtype=torch.int32)
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    for label, (centre_x, centre_y, radius) in enumerate(placed, start=1):
+        labels[(x - centre_x) ** 2 + (y - centre_y) ** 2 < radius**2] = label
+    return labels
+
+
 @given(LABELS)
 def test_every_backend_equals_the_definition(labels):
     expected = by_hand(labels)
@@ -48,95 +67,74 @@ def test_labels_need_not_be_consecutive():
     assert distance_transform(labels)[1].tolist() == [1, 1, 2, 1]
 
 
-def test_large_regions_stay_exact():
-    # OpenCV computes in float32, and a 1080p picture has large squares.
-    labels = np.zeros((1080, 1920), np.int32)
-    labels[np.random.default_rng(0).integers(0, 1080, 5), np.random.default_rng(1).integers(0, 1920, 5)] = 1
-    ground = labels == 0
-    exact = np.rint(ndimage.distance_transform_edt(np.pad(ground, 1))[1:-1, 1:-1][ground] ** 2)
-    distance = distance_transform(torch.from_numpy(labels)).numpy()
-    assert np.array_equal(distance[ground], np.sqrt(exact).astype(np.float32))
+def test_large_regions_stay_exact(threads):
+    labels = torch.zeros(1080, 1920, dtype=torch.int32)
+    generator = torch.Generator().manual_seed(threads)
+    y, x = (
+        torch.randint(0, 1080, (5,), generator=generator),
+        torch.randint(0, 1920, (5,), generator=generator),
+    )
+    labels[y, x] = 1
+    assert torch.equal(distance_transform(labels), by_scipy(labels))
 
 
-@pytest.mark.parametrize("exact", [0, 1400], ids=["scipy", "opencv"])
-def test_thick_regions_take_another_way(label_map, monkeypatch, exact):
-    from som_kernels.distance_transform import cpu
-
-    n = int(label_map.max()) + 2
-    expected = distance_transform(label_map), *inscribed_circles(label_map, n)
-    monkeypatch.setattr(cpu, "THICK", 0)
-    monkeypatch.setattr(cpu, "EXACT", exact)
-    results = distance_transform(label_map), *inscribed_circles(label_map, n)
-    assert all(torch.equal(one, other) for one, other in zip(results, expected, strict=True))
+@pytest.mark.parametrize("radius", [90, 96, 97, 98, 101, 150, 199, 200, 201, 250])
+def test_thin_and_thick_runs_share_rows(radius, threads):
+    labels = discs(400, 700, (radius, 199, radius), (520, 210, 60), (640, 205, 30), (520, 210, 9))
+    labels[50:300:7, 600:700:5] = 5
+    assert torch.equal(distance_transform(labels), by_scipy(labels))
 
 
-@pytest.mark.parametrize("thick", [0, 240], ids=["crops", "envelope"])
-@pytest.mark.parametrize("height", [399, 478], ids=["200-steps", "239-steps"])
-def test_thickest_regions_of_each_way(height, thick, monkeypatch):
-    from som_kernels.distance_transform import cpu
-
-    monkeypatch.setattr(cpu, "THICK", thick)
-    monkeypatch.setattr(cpu, "LABEL_COST", 1e12)  # crops only where nothing else is possible
-    labels = torch.zeros(height, 700, dtype=torch.int32)
-    labels[9, 30], labels[height - 1, 650] = 1, 2
-    exact = ndimage.distance_transform_edt(np.pad(labels == 0, 1))[1:-1, 1:-1]
-    ground = labels == 0
-    assert torch.equal(distance_transform(labels)[ground], torch.from_numpy(exact).float()[ground])
+@pytest.mark.parametrize("half", [95, 96, 97, 98, 199, 200, 201])
+@pytest.mark.parametrize("lying", [False, True], ids=["standing", "lying"])
+def test_strips_on_both_sides_of_the_limits(half, lying):
+    labels = torch.zeros(2 * half + 40, 2 * half + 260, dtype=torch.int32)
+    labels[20 : 2 * half + 19, 30:] = 1  # no pixel is further than `half` from its upper or lower end
+    labels[half + 19, 40] = 0
+    labels = labels.T if lying else labels
+    distance = distance_transform(labels)
+    assert distance[labels == 1].max() == half
+    assert torch.equal(distance, by_scipy(labels))
 
 
-@pytest.mark.parametrize("spacing", [4, 6, 8, 10, 12])
-def test_equal_distances_compare_equal(spacing, monkeypatch):
-    from som_kernels.distance_transform import cpu
-
-    monkeypatch.setattr(cpu, "THICK", 0)
-    # OpenCV's square roots differ in the last bit between its vector loop and the columns left over.
-    for width in range(5 * spacing, 6 * spacing):
-        labels = torch.ones(4 * spacing + 1, width, dtype=torch.int32)
-        labels[::spacing, ::spacing] = 0
-        labels[:, : spacing // 2 + 1] = 0  # so that the first furthest pixel is not in the first column
-        centres, radii = inscribed_circles(labels, 1)
-        furthest = distance_transform(labels) == radii[0]
-        y, x = (furthest & (labels == 1)).nonzero()[0].tolist()
-        assert centres.tolist() == [[x, y]]
-        expected_centres, expected_radii = inscribed_circles(labels, 1, backend="reference")
-        assert torch.equal(centres, expected_centres)
-        assert torch.equal(radii, expected_radii)
+def test_a_bound_that_is_far_where_the_nearest_pixel_is_not():
+    labels = torch.ones(500, 640, dtype=torch.int32)
+    labels[4::12, ::16] = 0  # rows and columns between the specks are free from end to end
+    distance = distance_transform(labels)
+    assert distance[labels == 1].max() == 10
+    assert torch.equal(distance, by_scipy(labels))
 
 
-@pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_circles_take_the_first_of_equals(backend):
-    labels = torch.zeros(6, 8, dtype=torch.int32)
-    labels[1:5, 1:7] = 2  # the middle two rows hold several pixels of distance 2
-    labels[0, 7] = 1
-    centres, radii = inscribed_circles(labels, 3, backend=backend)
-    assert (centres.dtype, radii.dtype) == (torch.int32, torch.float32)
-    assert centres.tolist() == [[7, 0], [2, 2], [-1, -1]]
-    assert radii.tolist() == [1, 2, 0]
+@pytest.mark.parametrize("width", [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 512, 513])
+def test_rows_that_end_within_a_block(width, threads):
+    generator = torch.Generator().manual_seed(width)
+    labels = (torch.rand(65, width, generator=generator) < 0.02).to(torch.int32)
+    assert torch.equal(distance_transform(labels), by_scipy(labels))
+    assert torch.equal(distance_transform(labels.T), by_scipy(labels).T)
 
 
-def test_cpu_circles_equal_reference(label_map):
-    n = int(label_map.max()) + 2
-    centres, radii = inscribed_circles(label_map, n)
-    expected_centres, expected_radii = inscribed_circles(label_map, n, backend="reference")
-    assert torch.equal(centres, expected_centres)
-    assert torch.equal(radii, expected_radii)
+def test_sides_as_long_as_they_may_be():
+    labels = torch.zeros(3, 65535, dtype=torch.int32)
+    middle = distance_transform(labels)
+    assert middle[1].tolist() == [1, *[2] * 65533, 1]
+    assert torch.equal(distance_transform(labels.T), middle.T)
 
 
-@settings(deadline=None, max_examples=60)
-@given(LABELS)
-def test_circles_are_the_maxima_of_the_transform(labels):
-    distance = by_hand(labels)
-    for backend in ("reference", "cpu"):
-        centres, radii = inscribed_circles(torch.from_numpy(labels), 3, backend=backend)
-        for label, (x, y), radius in zip((1, 2, 3), centres.tolist(), radii.tolist(), strict=True):
-            own = np.where(labels == label, distance, 0)
-            assert radius == own.max()
-            if radius:
-                assert y * labels.shape[1] + x == own.argmax()
-            else:
-                assert (x, y) == (-1, -1)
+def test_envelopes_of_runs_that_differ_in_every_way():
+    from som_kernels.distance_transform.cpu import _envelope
 
-
-def test_no_regions_no_circles():
-    centres, radii = inscribed_circles(torch.zeros(4, 4, dtype=torch.int32), 0)
-    assert (centres.shape, radii.shape) == ((0, 2), (0,))
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        length, x0 = int(rng.integers(1, 40)), int(rng.integers(0, 9))
+        x1 = x0 + length
+        vertical = rng.integers(1, int(rng.choice([3, 20, 65536])), x1 + 5).astype(np.uint16)
+        place, height = np.full((2, x1 + 7), -7, np.int64)
+        found = np.zeros(x1 + 5, np.float32)
+        _envelope(vertical, x0, x1, place, height, found)
+        squares = vertical.astype(np.int64) ** 2
+        for x in range(x0, x1):
+            run = range(x0, x1)
+            least = min((x - x0 + 1) ** 2, (x1 - x) ** 2, *(squares[r] + (r - x) ** 2 for r in run))
+            assert found[x] == np.float32(np.sqrt(least))
+        assert not found[:x0].any()
+        assert not found[x1:].any()

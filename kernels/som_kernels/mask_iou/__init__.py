@@ -6,7 +6,7 @@ import torch
 
 from som_kernels import _check
 from som_kernels._dispatch import Backend, implementation
-from som_kernels.pack_masks import PackedMasks, packed
+from som_kernels.pack_masks import PackedMasks, masks_argument
 
 __all__ = ["mask_iou"]
 
@@ -33,19 +33,14 @@ def mask_iou(
     """
     _check.same("picture size", ("a", "b"), (_size("a", a), _size("b", b)))
     _check.same("device", ("a", "b"), (a.device, b.device))
-    module = implementation(__name__, backend, a.device)
-    iou: torch.Tensor
-    if module.__name__.endswith(".reference"):
-        iou = module.mask_iou(*(m.unpack() if isinstance(m, PackedMasks) else m for m in (a, b)))
-    else:
-        mine = packed("a", a, backend)
-        iou = module.mask_iou(mine, mine if b is a else packed("b", b, backend))
+    iou: torch.Tensor = implementation(__name__, backend, a.device).mask_iou(a, b)
     return iou
 
 
 def _size(name: str, masks: torch.Tensor | PackedMasks) -> tuple[int, int]:
     """Height and width."""
-    if isinstance(masks, PackedMasks):
-        return masks.height, masks.width
-    h, w = _check.tensor(name, masks, torch.bool, "N, H, W").shape[1:]
+    checked = masks_argument(name, masks)
+    if isinstance(checked, PackedMasks):
+        return checked.height, checked.width
+    h, w = checked.shape[1:]
     return h, w

@@ -2,11 +2,14 @@
 
 import torch
 
+from som_kernels.pack_masks import PackedMasks
+
 __all__ = ["mask_iou", "ratio"]
 
 
-def mask_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """See `som_kernels.mask_iou`; both sides dense."""
+def mask_iou(a: torch.Tensor | PackedMasks, b: torch.Tensor | PackedMasks) -> torch.Tensor:
+    """See `som_kernels.mask_iou`."""
+    a, b = (masks.unpack() if isinstance(masks, PackedMasks) else masks for masks in (a, b))
     meet = torch.zeros(len(a), len(b), dtype=torch.int64, device=a.device)
     for i, mask in enumerate(a):
         for j, other in enumerate(b):

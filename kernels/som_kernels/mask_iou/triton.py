@@ -10,7 +10,7 @@ import triton.language as tl
 
 from som_kernels._device import COLUMNS, count_bits, tile_pixels, tiling
 from som_kernels._launch import Specimen, mask_by_mask, on_device
-from som_kernels.pack_masks import PackedMasks
+from som_kernels.pack_masks import PackedMasks, packed
 
 __all__ = ["SPLIT", "TILE", "common_pixels", "mask_iou", "quotient", "shared_rows"]
 
@@ -131,8 +131,11 @@ def mask_iou_quotients_kernel(
     tl.store(iou_ptr + pair, quotient(meet, area_a, area_b), mask=inside)
 
 
-def mask_iou(a: PackedMasks, b: PackedMasks) -> torch.Tensor:
-    """See `som_kernels.mask_iou`; both sides packed."""
+def mask_iou(a: torch.Tensor | PackedMasks, b: torch.Tensor | PackedMasks) -> torch.Tensor:
+    """See `som_kernels.mask_iou`."""
+    same = a is b
+    a = packed("a", a, "triton")
+    b = a if same else packed("b", b, "triton")
     meet = torch.zeros(len(a), len(b), dtype=torch.int32, device=a.device)
     iou = meet.view(torch.float32)
     if meet.numel():

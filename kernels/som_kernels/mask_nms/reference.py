@@ -10,8 +10,7 @@ __all__ = ["mask_nms"]
 
 def mask_nms(masks: PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
     """See `som_kernels.mask_nms`; `order` has the indices, best score first."""
-    dense = masks.unpack()
-    alike = mask_iou(dense, dense) > iou_threshold
+    alike = mask_iou(masks, masks) > iou_threshold
     gone = torch.zeros(len(masks), dtype=torch.bool, device=masks.device)
     keep = []
     for i in order.tolist():

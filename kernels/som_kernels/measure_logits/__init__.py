@@ -13,6 +13,9 @@ from som_kernels.resize import Resize
 __all__ = ["LogitMeasures", "check_logits", "measure_logits", "stability_score"]
 
 
+LARGEST = 1e38  # cutoff and offset together are still a float32
+
+
 class LogitMeasures(NamedTuple):
     """Measures of `N` candidate masks, each the pixels whose logit is above the cutoff.
 
@@ -32,6 +35,7 @@ class LogitMeasures(NamedTuple):
 def measure_logits(
     logits: torch.Tensor,
     *,
+    chosen: torch.Tensor | None = None,
     cutoff: float = 0.0,
     offset: float = 1.0,
     resize: Resize | None = None,
@@ -45,24 +49,27 @@ def measure_logits(
 
     Args:
         logits: `[N, h, w] float32`, no NaN.
+        chosen: the maps to measure, `[K] int64` on the same device; a copy of them costs more than to measure
+            them. None takes all.
         cutoff: a pixel belongs to the mask where its logit is larger.
         offset: how far the cutoff moves up and down for the stability score, 0 or more.
         resize: from the maps' size to the picture's; None measures the maps as they are.
         backend: force an implementation; None chooses by device.
 
     Returns:
-        The measures, on the same device.
+        The measures of the chosen maps, on the same device.
 
     Raises:
-        TypeError: not a tensor of float32.
-        ValueError: another shape, a resizing for another size, or a negative or infinite offset.
+        TypeError: not a tensor of float32, or of int64, or no `Resize`.
+        ValueError: another shape, an index without a map, a resizing for another size, or a cutoff or
+            an offset out of its range.
     """
-    resize = check_logits(logits, resize)
-    _check.finite("cutoff", cutoff)
-    _check.finite("offset", offset, least=0)
+    resize = check_logits(logits, chosen, resize)
+    _check.between("cutoff", cutoff, -LARGEST, LARGEST)
+    _check.between("offset", offset, 0, LARGEST)
     module = implementation(__name__, backend, logits.device)
     inner, areas, outer, boxes = module.measure_logits(
-        logits, resize, (cutoff + offset, cutoff, cutoff - offset)
+        logits, chosen, resize, (cutoff + offset, cutoff, cutoff - offset)
     )
     # SAM divides likewise and gets NaN for 0 / 0, which no threshold keeps either.
     stability = (inner.double() / outer.clamp(min=1)).float()
@@ -72,6 +79,7 @@ def measure_logits(
 def stability_score(
     logits: torch.Tensor,
     *,
+    chosen: torch.Tensor | None = None,
     cutoff: float = 0.0,
     offset: float = 1.0,
     resize: Resize | None = None,
@@ -81,14 +89,21 @@ def stability_score(
 
     Arguments and errors are those of `measure_logits`.
     """
-    return measure_logits(logits, cutoff=cutoff, offset=offset, resize=resize, backend=backend).stability
+    return measure_logits(
+        logits, chosen=chosen, cutoff=cutoff, offset=offset, resize=resize, backend=backend
+    ).stability
 
 
-def check_logits(logits: torch.Tensor, resize: Resize | None) -> Resize:
-    """The resizing, on the logits' device, if both are in order."""
+def check_logits(logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize | None) -> Resize:
+    """The resizing, on the logits' device, if all are in order."""
     _check.tensor("logits", logits, torch.float32, "N, H, W")
+    if chosen is not None:
+        _check.tensor("chosen", chosen, torch.int64, "N")
+        _check.same("device", ("logits", "chosen"), (logits.device, chosen.device))
+        _check.indices("chosen", chosen, "maps", len(logits))
     h, w = logits.shape[1:]
     if resize is None:
         return Resize.steps((h, w)).to(logits.device)
+    _check.instance("resize", resize, Resize, "a som_kernels.Resize")
     _check.same("map size", ("logits", "resize"), ((h, w), resize.source))
     return resize.to(logits.device)

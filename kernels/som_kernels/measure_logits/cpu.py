@@ -16,25 +16,42 @@ from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
 from som_kernels.resize import Resize
 
-__all__ = ["LineTaps", "above", "average", "below", "cell_ends", "line_taps", "measure_logits", "reach"]
+__all__ = [
+    "LineTaps",
+    "above",
+    "average",
+    "below",
+    "line_taps",
+    "maps_and_indices",
+    "measure_logits",
+    "reach",
+]
 
-# A sum of rounded products may end up beyond its largest term by its last bits: values this close, as a share
-# of them, are worked out.
-CLOSE = 1e-5
+# A sum of rounded products may end up beyond its largest term by its last bits, or vanish: values this close,
+# as a share of them or by themselves, are worked out.
+CLOSE, TINY = 1e-5, 1e-36
 
 Floats = npt.NDArray[np.float32]
 LineTaps = tuple[npt.NDArray[np.int32], Floats, npt.NDArray[np.int32], Floats, npt.NDArray[np.int32]]
 
 
 def measure_logits(
-    logits: torch.Tensor, resize: Resize, cutoffs: tuple[float, float, float]
+    logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize, cutoffs: tuple[float, float, float]
 ) -> tuple[torch.Tensor, ...]:
     """Pixels above each of the three cutoffs, `[N] int64`, and boxes `[N, 4] int32` for the middle one."""
-    maps = np.ascontiguousarray(logits.numpy())
-    counts, boxes = np.zeros((3, len(maps)), np.int64), np.zeros((len(maps), 4), np.int32)
+    maps, which = maps_and_indices(logits, chosen)
+    counts, boxes = np.zeros((3, len(which)), np.int64), np.zeros((len(which), 4), np.int32)
     taps, limits = line_taps(resize), np.array(cutoffs, np.float32)
-    in_parts(lambda begin, end: _measure(maps, begin, end, taps, limits, counts, boxes), len(maps))
+    in_parts(lambda begin, end: _measure(maps, which, begin, end, taps, limits, counts, boxes), len(which))
     return *map(torch.from_numpy, counts), torch.from_numpy(boxes)
+
+
+def maps_and_indices(
+    logits: torch.Tensor, chosen: torch.Tensor | None
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The maps, and the indices of those that are wanted."""
+    maps = np.ascontiguousarray(logits.numpy())
+    return maps, np.arange(len(maps)) if chosen is None else chosen.contiguous().numpy()
 
 
 def line_taps(resize: Resize) -> LineTaps:
@@ -56,6 +73,7 @@ def cell_ends(start: npt.NDArray[np.int32], source: int) -> npt.NDArray[np.int32
 @compiled
 def _measure(
     maps: Floats,
+    which: npt.NDArray[np.int64],
     begin: int,
     end: int,
     taps: LineTaps,
@@ -69,11 +87,11 @@ def _measure(
     first, last, line = np.empty(h, np.int32), np.empty(h, np.int32), np.empty(w, np.float32)
     high, middle, low = cutoffs
     for i in range(begin, end):
-        finite = reach(maps[i], low, first, last)
+        finite = reach(maps[which[i]], low, first, last)
         inner, area, outer = 0, 0, 0
         x0, y0, x1, y1 = len(weights), len(rows), 0, 0
         for y in range(len(rows)):
-            c0, c1 = average(maps[i], rows[y], row_weights[y], first, last, n_taps, line)
+            c0, c1 = average(maps[which[i]], rows[y], row_weights[y], first, last, n_taps, line)
             left, right = len(weights), 0  # of this row's pixels above the middle cutoff
             for c in range(c0, c1):
                 a, b = cells[c], cells[c + 1]
@@ -117,13 +135,13 @@ def _measure(
 @compiled
 def above(value: np.float32, cutoff: np.float32) -> bool:
     """Whether averages of numbers that are `value` or more are above the cutoff, rounded as they may be."""
-    return value - np.float32(CLOSE) * abs(value) > cutoff
+    return value - (np.float32(CLOSE) * abs(value) + np.float32(TINY)) > cutoff
 
 
 @compiled
 def below(value: np.float32, cutoff: np.float32) -> bool:
     """Whether averages of numbers that are `value` or less are not above the cutoff."""
-    return value + np.float32(CLOSE) * abs(value) < cutoff
+    return value + (np.float32(CLOSE) * abs(value) + np.float32(TINY)) < cutoff
 
 
 @compiled

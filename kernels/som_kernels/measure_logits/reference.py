@@ -21,9 +21,10 @@ def resized(logits: torch.Tensor, resize: Resize) -> torch.Tensor:
 
 
 def measure_logits(
-    logits: torch.Tensor, resize: Resize, cutoffs: tuple[float, float, float]
+    logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize, cutoffs: tuple[float, float, float]
 ) -> tuple[torch.Tensor, ...]:
     """Pixels above each of the three cutoffs, `[N] int64`, and boxes `[N, 4] int32` for the middle one."""
+    logits = logits if chosen is None else logits[chosen]
     counts = torch.zeros(3, len(logits), dtype=torch.int64, device=logits.device)
     boxes = torch.zeros(len(logits), 4, dtype=torch.int32, device=logits.device)
     for i, small in enumerate(logits):

@@ -75,9 +75,10 @@ def _count(count_ptr, above):
 
 
 def measure_logits(
-    logits: torch.Tensor, resize: Resize, cutoffs: tuple[float, float, float]
+    logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize, cutoffs: tuple[float, float, float]
 ) -> tuple[torch.Tensor, ...]:
     """Pixels above each of the three cutoffs, `[N] int64`, and boxes `[N, 4] int32` for the middle one."""
+    logits = logits if chosen is None else logits[chosen]
     n, (h, w) = len(logits), resize.size
     counts = torch.zeros(3, n, dtype=torch.int64, device=logits.device)
     ends = torch.zeros(n, 4, dtype=torch.int32, device=logits.device)

@@ -28,7 +28,7 @@ def pack_labels(
         ValueError: other shapes, two devices, or a label that `members` has no column for.
     """
     _check.tensor("labels", labels, torch.int32, "H, W")
-    _check.tensor("members", members, torch.bool, "N, A")
+    _check.tensor("members", members, torch.bool, "N, A + 1")
     _check.same("device", ("labels", "members"), (labels.device, members.device))
     _check.label_range("labels", labels, "members.shape[1] - 1", members.shape[1] - 1)
     words, boxes, areas = implementation(__name__, backend, labels.device).pack_labels(labels, members)

@@ -23,25 +23,47 @@ def pack_masks(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.T
     words = np.empty((n, h, -(-w // WORD)), np.uint32)
     boxes, areas = np.empty((n, 4), np.int32), np.empty(n, np.int64)
 
-    def pack(begin: int, end: int) -> None:
-        for i in range(begin, end):  # a mask is summed up while it is still in the cache
-            _pack(stack, i * h * w, w, words[i])
-            summarise(words[i : i + 1], boxes[i : i + 1], areas[i : i + 1])
-
-    in_parts(pack, n)
+    in_parts(lambda begin, end: _pack(stack, w, begin, end, words, boxes, areas), n)
     return torch.from_numpy(words.view(np.int32)), torch.from_numpy(boxes), torch.from_numpy(areas)
 
 
 @compiled
-def _pack(stack: npt.NDArray[np.uint8], start: int, width: int, words: Words) -> None:
-    """Pack one mask, whose bytes are in a flat stack from `start` on, into its words `[H, words]`."""
+def _pack(
+    stack: npt.NDArray[np.uint8],
+    width: int,
+    begin: int,
+    end: int,
+    words: Words,
+    boxes: npt.NDArray[np.int32],
+    areas: npt.NDArray[np.int64],
+) -> None:
+    """Fill in masks `begin` to `end` from a flat stack of bytes."""
+    _, h, n_words = words.shape
     n_full = width // 32
-    for y in range(len(words)):
-        for k in range(n_full):
-            words[y, k] = full_word(stack, start + 32 * k)
-        if 32 * n_full < width:
-            words[y, n_full] = last_word(stack, start, width)
-        start += width
+    across = np.empty(n_words, np.uint32)  # of one mask, all rows on top of each other
+    for i in range(begin, end):
+        across[:] = 0
+        area, y0, y1 = 0, h, 0
+        for y in range(h):
+            start, row = (i * h + y) * width, words[i, y]
+            total, any_word = np.uint32(0), np.uint32(0)
+            for k in range(n_full):
+                word = full_word(stack, start + 32 * k)
+                row[k] = word
+                across[k] |= word
+                any_word |= word
+                total += population(word)
+            if n_full < n_words:
+                word = last_word(stack, start, width)
+                row[n_full] = word
+                across[n_full] |= word
+                any_word |= word
+                total += population(word)
+            area += total
+            if any_word:
+                y0, y1 = min(y0, y), y + 1
+        areas[i] = area
+        box_of(across, y0, y1, boxes[i])
 
 
 @compiled

@@ -9,7 +9,7 @@ import torch
 from som_kernels import _check
 from som_kernels._dispatch import Backend, implementation
 
-__all__ = ["WORD", "PackedMasks", "pack_masks", "packed"]
+__all__ = ["WORD", "PackedMasks", "masks_argument", "pack_masks", "packed"]
 
 WORD = 32  # pixels in a word
 
@@ -39,7 +39,12 @@ class PackedMasks:
         return f"PackedMasks({len(self)} masks, {self.width}x{self.height} px, {self.device})"
 
     def __getitem__(self, chosen: torch.Tensor | slice) -> PackedMasks:
-        """The masks of a slice, of indices `[K] int64` or of a choice `[N] bool`, in that order."""
+        """The masks of a slice, of indices `[K] int64` or of a choice `[N] bool`, in that order.
+
+        Raises:
+            TypeError: anything else; a single mask is a slice of one.
+        """
+        _check.instance("index", chosen, (torch.Tensor, slice), "a slice or a torch.Tensor")
         return PackedMasks(self.words[chosen], self.boxes[chosen], self.areas[chosen], self.width)
 
     @property
@@ -87,6 +92,13 @@ def packed(name: str, masks: torch.Tensor | PackedMasks, backend: Backend | None
         TypeError: neither packed nor a tensor of bool.
         ValueError: another shape.
     """
+    checked = masks_argument(name, masks)
+    return checked if isinstance(checked, PackedMasks) else pack_masks(checked, backend=backend)
+
+
+def masks_argument(name: str, masks: object) -> torch.Tensor | PackedMasks:
+    """The value, if it is masks in either form; errors as for `packed`."""
     if isinstance(masks, PackedMasks):
         return masks
-    return pack_masks(_check.tensor(name, masks, torch.bool, "N, H, W"), backend=backend)
+    _check.instance(name, masks, torch.Tensor, "PackedMasks or a torch.Tensor of bool")
+    return _check.tensor(name, masks, torch.bool, "N, H, W")

@@ -5,7 +5,6 @@ import numpy.typing as npt
 import torch
 
 from som_kernels._jit import compiled, first_bit
-from som_kernels.mask_iou.cpu import arrays
 from som_kernels.pack_masks import PackedMasks
 
 __all__ = ["paint_labels"]
@@ -13,7 +12,8 @@ __all__ = ["paint_labels"]
 
 def paint_labels(masks: PackedMasks, order: list[int]) -> torch.Tensor:
     """See `som_kernels.paint_labels`."""
-    words, boxes, _ = arrays(masks)
+    words = np.ascontiguousarray(masks.words.numpy()).view(np.uint32)
+    boxes = np.ascontiguousarray(masks.boxes.numpy())
     labels = np.zeros((masks.height, masks.width), np.int32)
     covered = np.zeros(words.shape[1:], np.uint32)
     _paint(words, boxes, np.array(order[::-1], np.int64), covered, labels)

@@ -6,7 +6,16 @@ import torch
 
 from som_kernels._jit import compiled, set_bits
 from som_kernels._threads import in_parts
-from som_kernels.measure_logits.cpu import Floats, LineTaps, above, average, below, line_taps, reach
+from som_kernels.measure_logits.cpu import (
+    Floats,
+    LineTaps,
+    above,
+    average,
+    below,
+    line_taps,
+    maps_and_indices,
+    reach,
+)
 from som_kernels.pack_masks.cpu import summarise
 from som_kernels.resize import Resize
 
@@ -16,25 +25,31 @@ WORD = 32
 
 
 def threshold_logits(
-    logits: torch.Tensor, resize: Resize, cutoff: float
+    logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize, cutoff: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Words, boxes and areas as `som_kernels.PackedMasks` describes them."""
-    maps, (h, w) = np.ascontiguousarray(logits.numpy()), resize.size
-    words = np.zeros((len(maps), h, -(-w // WORD)), np.uint32)
-    boxes, areas = np.empty((len(maps), 4), np.int32), np.empty(len(maps), np.int64)
+    (maps, which), (h, w) = maps_and_indices(logits, chosen), resize.size
+    words = np.zeros((len(which), h, -(-w // WORD)), np.uint32)
+    boxes, areas = np.empty((len(which), 4), np.int32), np.empty(len(which), np.int64)
     taps = line_taps(resize)
 
     def threshold(begin: int, end: int) -> None:
-        _threshold(maps, begin, end, taps, np.float32(cutoff), words)
+        _threshold(maps, which, begin, end, taps, np.float32(cutoff), words)
         summarise(words[begin:end], boxes[begin:end], areas[begin:end])
 
-    in_parts(threshold, len(maps))
+    in_parts(threshold, len(which))
     return torch.from_numpy(words.view(np.int32)), torch.from_numpy(boxes), torch.from_numpy(areas)
 
 
 @compiled
 def _threshold(
-    maps: Floats, begin: int, end: int, taps: LineTaps, cutoff: np.float32, words: npt.NDArray[np.uint32]
+    maps: Floats,
+    which: npt.NDArray[np.int64],
+    begin: int,
+    end: int,
+    taps: LineTaps,
+    cutoff: np.float32,
+    words: npt.NDArray[np.uint32],
 ) -> None:
     """Set the bits of pixels above the cutoff in words that are zero."""
     rows, row_weights, _, weights, cells = taps
@@ -42,9 +57,9 @@ def _threshold(
     h, w = maps.shape[1:]
     first, last, line = np.empty(h, np.int32), np.empty(h, np.int32), np.empty(w, np.float32)
     for i in range(begin, end):
-        finite = reach(maps[i], cutoff, first, last)
+        finite = reach(maps[which[i]], cutoff, first, last)
         for y in range(len(rows)):
-            c0, c1 = average(maps[i], rows[y], row_weights[y], first, last, n_taps, line)
+            c0, c1 = average(maps[which[i]], rows[y], row_weights[y], first, last, n_taps, line)
             row = words[i, y]
             for c in range(c0, c1):
                 a, b = cells[c], cells[c + 1]

@@ -11,9 +11,10 @@ __all__ = ["threshold_logits"]
 
 
 def threshold_logits(
-    logits: torch.Tensor, resize: Resize, cutoff: float
+    logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize, cutoff: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Words, boxes and areas as `som_kernels.PackedMasks` describes them."""
+    logits = logits if chosen is None else logits[chosen]
     n, (h, w) = len(logits), resize.size
     words = torch.empty(n, h, -(-w // WORD), dtype=torch.int32, device=logits.device)
     boxes = torch.empty(n, 4, dtype=torch.int32, device=logits.device)

@@ -77,9 +77,10 @@ def threshold_logits_kernel(
 
 
 def threshold_logits(
-    logits: torch.Tensor, resize: Resize, cutoff: float
+    logits: torch.Tensor, chosen: torch.Tensor | None, resize: Resize, cutoff: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Words, boxes and areas as `som_kernels.PackedMasks` describes them."""
+    logits = logits if chosen is None else logits[chosen]
     n, (h, w) = len(logits), resize.size
     words = torch.empty(n, h, triton.cdiv(w, WORD), dtype=torch.int32, device=logits.device)
     ends = torch.zeros(n, 4, dtype=torch.int32, device=logits.device)
