@@ -25,10 +25,7 @@ def radii(result: Any) -> Any:
 
 def place(masks: torch.Tensor, *, backend: sk.Backend | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """From masks to where their marks go: smallest masks on top, then the largest circle in each."""
-    packed = sk.pack_masks(masks, backend=backend)
-    order = torch.argsort(-packed.areas, stable=True)
-    labels = sk.paint_labels(packed, order, backend=backend)
-    return sk.inscribed_circles(labels, len(packed), backend=backend)
+    return sk.inscribed_circles(sk.paint_labels(masks, backend=backend), len(masks), backend=backend)
 
 
 def placement(w: int, h: int, n: int) -> Trial:

@@ -7,6 +7,7 @@ import numbers
 import operator
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 __all__ = [
@@ -148,8 +149,9 @@ def sides(name: str, value: torch.Tensor) -> None:
 def label_range(name: str, labels: torch.Tensor, n_name: str = "n", n: int | None = None) -> None:
     """Raise ValueError unless all labels are 0 to `n`; on a GPU this waits for the tensor."""
     if labels.device.type == "cpu":
-        array = labels.numpy()  # one thread: waking torch's pool costs more than this pass
-        low, high = int(array.min()), int(array.max())
+        from som_kernels._jit import extremes
+
+        low, high = map(int, extremes(np.ascontiguousarray(labels.numpy()).reshape(-1)))
     else:
         low, high = torch.stack(torch.aminmax(labels)).tolist()
     if low < 0:

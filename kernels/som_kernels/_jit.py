@@ -14,10 +14,12 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 __all__ = [
+    "AHEAD",
     "BLOCK",
     "changes",
     "common_bits",
     "compiled",
+    "extremes",
     "first_bit",
     "full_word",
     "larger",
@@ -29,10 +31,12 @@ __all__ = [
     "minus",
     "plus",
     "population",
+    "prefetch",
     "run_ends",
     "set_bits",
     "smaller",
     "times",
+    "write_where",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -105,6 +109,7 @@ def _pick(builder, comparison, a, b):
 
 
 BLOCK = 32  # pixels that look about together
+AHEAD = 2048  # bytes that a pass over masks asks for ahead of those it reads
 
 
 @intrinsic
@@ -242,6 +247,43 @@ def last_bit(context, word):
     return word(word), build
 
 
+@intrinsic
+def write_where(context, labels, at, word, label):
+    """Write a number to those of 32 places of a flat array, from index `at` on, whose bit is set."""
+
+    def build(context, builder, signature, arguments):
+        array, place, bits, value = arguments
+        data = builder.gep(context.make_array(signature.args[0])(context, builder, array).data, [place])
+        number = data.type.pointee
+        vector = ir.VectorType(number, 32)
+        data = builder.bitcast(data, vector.as_pointer())
+        before = builder.load(data)
+        before.align = 4
+        single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(number, 0))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), 32), [0] * 32)
+        chosen = builder.bitcast(bits, ir.VectorType(ir.IntType(1), 32))
+        after = builder.select(chosen, builder.shuffle_vector(single, single, lanes), before)
+        builder.store(after, data).align = 4
+        return context.get_dummy_value()
+
+    return types.void(labels, types.intp, types.uint32, types.int32), build
+
+
+@intrinsic
+def prefetch(context, array, at):
+    """Ask for the memory at index `at` of a flat array, which may lie beyond its end."""
+
+    def build(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place, number = builder.gep(data, [arguments[1]]), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        ask = builder.module.declare_intrinsic("llvm.prefetch.p0", fnty=kind)
+        builder.call(ask, [place, *(ir.Constant(number, value) for value in (0, 0, 1))])  # to read, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
 @compiled
 def low_bits(count: int) -> np.uint32:
     """A word with its lowest bits set, none to all 32 of them."""
@@ -300,3 +342,12 @@ def set_bits(row: npt.NDArray[np.uint32], begin: int, end: int) -> None:
     """Set bits `begin` to `end` of a row of words."""
     for k in range(begin // 32, (end + 31) // 32):
         row[k] |= low_bits(min(end - 32 * k, 32)) & ~low_bits(max(begin - 32 * k, 0))
+
+
+@compiled
+def extremes(labels: npt.NDArray[np.int32]) -> tuple[int, int]:
+    """The smallest and the largest number of a flat array."""
+    low = high = labels[0]
+    for i in range(len(labels)):
+        low, high = min(low, labels[i]), max(high, labels[i])
+    return low, high

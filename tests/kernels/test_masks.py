@@ -151,6 +151,18 @@ def test_cpu_paint_equals_reference(mask_stack):
     assert torch.equal(paint_labels(packed, order, backend="reference"), expected)
 
 
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("form", [torch.clone, pack_masks])
+def test_without_an_order_small_masks_lie_on_top(backend, form):
+    masks = torch.tensor([[[0, 0, 1, 0]], [[1, 1, 1, 0]], [[0, 1, 1, 1]], [[0, 0, 0, 0]]], dtype=torch.bool)
+    assert paint_labels(form(masks), backend=backend).tolist() == [[2, 3, 1, 3]]
+    assert paint_labels(form(masks[:0]), backend=backend).tolist() == [[0, 0, 0, 0]]
+
+
+def test_without_an_order_cpu_equals_reference(mask_stack):
+    assert torch.equal(paint_labels(mask_stack), paint_labels(mask_stack, backend="reference"))
+
+
 def test_more_masks_than_a_byte_counts():
     masks = noise(600, 9, 11, share=0.01)
     order = torch.randperm(600, generator=torch.Generator().manual_seed(1))

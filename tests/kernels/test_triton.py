@@ -247,6 +247,10 @@ def test_remove_small_regions_follows_a_spiral():
         assert_same(*triton_and_reference(sk.remove_small_regions, spiral, 100, what))
 
 
+def test_paint_labels_without_an_order(few_masks):
+    assert_same(*triton_and_reference(sk.paint_labels, few_masks))
+
+
 def test_encode_rle(few_masks):
     encoded = sk.encode_rle(on_device(few_masks), backend="triton")
     assert encoded == sk.encode_rle(few_masks, backend="reference")

@@ -57,7 +57,7 @@ def in_columns(labels: Labels) -> Lengths:
     """Distance of each pixel to the nearest pixel of its column outside its run, `[H, W] uint16`."""
     vertical = np.empty(labels.shape, np.uint16)
     flat, lengths, w = labels.reshape(-1), vertical.reshape(-1), labels.shape[1]
-    in_parts(lambda begin, end: _in_columns(flat, w, begin, end, lengths), w, least=256)
+    in_parts(lambda begin, end: _in_columns(flat, w, begin, end, lengths), w, least=512)
     return vertical
 
 

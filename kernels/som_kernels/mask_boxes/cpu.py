@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, full_word, last_word
+from som_kernels._jit import AHEAD, compiled, full_word, last_word, prefetch
 from som_kernels._threads import in_parts
 from som_kernels.pack_masks.cpu import box_of
 
@@ -31,6 +31,7 @@ def _boxes(stack: npt.NDArray[np.uint8], start: int, h: int, w: int, boxes: npt.
         for y in range(h):
             any_word = np.uint32(0)
             for k in range(n_full):
+                prefetch(stack, start + 32 * k + AHEAD)
                 word = full_word(stack, start + 32 * k)
                 across[k] |= word
                 any_word |= word

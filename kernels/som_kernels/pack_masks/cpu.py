@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, first_bit, full_word, last_bit, last_word, population
+from som_kernels._jit import AHEAD, compiled, first_bit, full_word, last_bit, last_word, population, prefetch
 from som_kernels._threads import in_parts
 
 __all__ = ["box_of", "pack_masks", "summarise", "unpack_masks"]
@@ -48,6 +48,7 @@ def _pack(
             start, row = (i * h + y) * width, words[i, y]
             total, any_word = np.uint32(0), np.uint32(0)
             for k in range(n_full):
+                prefetch(stack, start + 32 * k + AHEAD)
                 word = full_word(stack, start + 32 * k)
                 row[k] = word
                 across[k] |= word

@@ -8,14 +8,14 @@ import torch
 
 from som_kernels import _check
 from som_kernels._dispatch import Backend, implementation
-from som_kernels.pack_masks import PackedMasks, packed
+from som_kernels.pack_masks import PackedMasks, masks_argument
 
 __all__ = ["paint_labels"]
 
 
 def paint_labels(
     masks: torch.Tensor | PackedMasks,
-    order: Sequence[int] | torch.Tensor,
+    order: Sequence[int] | torch.Tensor | None = None,
     *,
     backend: Backend | None = None,
 ) -> torch.Tensor:
@@ -24,7 +24,9 @@ def paint_labels(
     Args:
         masks: `[N, H, W] bool`, or the same packed.
         order: indices into `masks`, in the order of painting: a sequence of whole numbers or an integer
-            tensor `[K]` on any device. Masks that it leaves out are not painted.
+            tensor `[K]` on any device. Masks that it leaves out are not painted. None paints the largest
+            first, so that small masks lie on top (of equals the later one): what is left of each is where
+            Set-of-Mark prompting puts its mark (arXiv 2310.11441, algorithm 1).
         backend: force an implementation; None chooses by device.
 
     Returns:
@@ -34,7 +36,7 @@ def paint_labels(
         TypeError: `masks` neither packed nor a tensor of bool, or `order` not of whole numbers.
         ValueError: another shape, or an index in `order` without a mask.
     """
-    mine = packed("masks", masks, backend)
-    indices = _check.order_indices(order, len(mine))
+    mine = masks_argument("masks", masks)
+    indices = None if order is None else _check.order_indices(order, len(mine))
     labels: torch.Tensor = implementation(__name__, backend, mine.device).paint_labels(mine, indices)
     return labels

@@ -4,41 +4,52 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, first_bit
+from som_kernels._crops import Crops, crops
+from som_kernels._jit import compiled, first_bit, write_where
+from som_kernels._threads import in_parts
 from som_kernels.pack_masks import PackedMasks
 
 __all__ = ["paint_labels"]
 
 
-def paint_labels(masks: PackedMasks, order: list[int]) -> torch.Tensor:
+def paint_labels(masks: torch.Tensor | PackedMasks, order: list[int] | None) -> torch.Tensor:
     """See `som_kernels.paint_labels`."""
-    words = np.ascontiguousarray(masks.words.numpy()).view(np.uint32)
-    boxes = np.ascontiguousarray(masks.boxes.numpy())
-    labels = np.zeros((masks.height, masks.width), np.int32)
-    covered = np.zeros(words.shape[1:], np.uint32)
-    _paint(words, boxes, np.array(order[::-1], np.int64), covered, labels)
+    h, w = (masks.height, masks.width) if isinstance(masks, PackedMasks) else masks.shape[1:]
+    made = crops(masks)
+    painted = np.argsort(-made.areas, kind="stable") if order is None else np.array(order, np.int64)
+    top_down = np.ascontiguousarray(painted[::-1])
+    labels, covered = np.zeros((h, w), np.int32), np.zeros((h, (w + 31) // 32), np.uint32)
+    in_parts(lambda begin, end: _paint(made, top_down, begin, end, covered, labels), h, least=64)
     return torch.from_numpy(labels)
 
 
 @compiled
 def _paint(
-    words: npt.NDArray[np.uint32],
-    boxes: npt.NDArray[np.int32],
+    masks: Crops,
     order: npt.NDArray[np.int64],
+    begin: int,
+    end: int,
     covered: npt.NDArray[np.uint32],
     labels: npt.NDArray[np.int32],
 ) -> None:
+    """Paint rows `begin` to `end`."""
+    w = labels.shape[1]
+    flat = labels.reshape(-1)
     for i in order:
-        x0, y0, x1, y1 = boxes[i]
+        x0, y0, x1, y1 = masks.boxes[i]
+        k0, k1 = x0 // 32, (x1 + 31) // 32
         label = np.int32(i + 1)
-        for y in range(y0, y1):
-            for k in range(x0 // 32, (x1 + 31) // 32):
-                fresh = words[i, y, k] & ~covered[y, k]
-                if fresh == np.uint32(0xFFFFFFFF):
-                    labels[y, 32 * k : 32 * k + 32] = label
-                else:
-                    bits = fresh
-                    while bits:
-                        labels[y, 32 * k + first_bit(bits)] = label
-                        bits &= bits - np.uint32(1)
+        at = masks.start[i] + max(begin - y0, 0) * (k1 - k0)
+        for y in range(max(y0, begin), min(y1, end)):
+            for k in range(k0, k1):
+                fresh = masks.words[at] & ~covered[y, k]
+                at += 1
+                if fresh == 0:
+                    continue
                 covered[y, k] |= fresh
+                if 32 * k + 32 <= w:
+                    write_where(flat, y * w + 32 * k, np.uint32(fresh), label)
+                else:  # the rest of the word is in the next row, which may be another thread's
+                    while fresh:
+                        labels[y, 32 * k + first_bit(fresh)] = label
+                        fresh &= fresh - np.uint32(1)

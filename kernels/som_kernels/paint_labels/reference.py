@@ -4,12 +4,19 @@ import torch
 
 from som_kernels.pack_masks import PackedMasks
 
-__all__ = ["paint_labels"]
+__all__ = ["largest_first", "paint_labels"]
 
 
-def paint_labels(masks: PackedMasks, order: list[int]) -> torch.Tensor:
+def paint_labels(masks: torch.Tensor | PackedMasks, order: list[int] | None) -> torch.Tensor:
     """See `som_kernels.paint_labels`."""
-    labels = torch.zeros(masks.height, masks.width, dtype=torch.int32, device=masks.device)
-    for i in order:
-        labels[masks[i : i + 1].unpack()[0]] = i + 1
+    dense = masks.unpack() if isinstance(masks, PackedMasks) else masks
+    labels = torch.zeros(dense.shape[1:], dtype=torch.int32, device=dense.device)
+    for i in largest_first(dense.sum(dim=(1, 2))) if order is None else order:
+        labels[dense[i]] = i + 1
     return labels
+
+
+def largest_first(areas: torch.Tensor) -> list[int]:
+    """Indices of areas `[N]`, the largest first, of equals the earlier one."""
+    order: list[int] = torch.sort(areas, descending=True, stable=True).indices.tolist()
+    return order

@@ -7,7 +7,8 @@ import triton.language as tl
 
 from som_kernels._device import valid_bits
 from som_kernels._launch import Specimen, mask_by_mask, on_device
-from som_kernels.pack_masks import PackedMasks
+from som_kernels.pack_masks import PackedMasks, packed
+from som_kernels.paint_labels.reference import largest_first
 
 __all__ = ["paint_labels"]
 
@@ -58,8 +59,10 @@ def paint_labels_kernel(
     tl.store(labels_ptr + y.to(tl.int64)[:, None] * width + x, label, mask=inside)
 
 
-def paint_labels(masks: PackedMasks, order: list[int]) -> torch.Tensor:
+def paint_labels(masks: torch.Tensor | PackedMasks, order: list[int] | None) -> torch.Tensor:
     """See `som_kernels.paint_labels`."""
+    masks = packed("masks", masks, "triton")
+    order = largest_first(masks.areas) if order is None else order
     h, w = masks.height, masks.width
     words = mask_by_mask(masks.words)
     n_row = words.shape[2]
