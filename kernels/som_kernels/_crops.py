@@ -1,21 +1,22 @@
 """Masks as the CPU twins compare them: the words of each mask's box, one mask after the other.
 
 A picture's worth of a thousand masks is larger than any cache, and a row of a mask is a line of it; what is
-inside the boxes fits. Masks of bytes are packed here only where they have pixels.
+inside the boxes fits.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import common_bits, compiled, full_word, last_word, population
+from som_kernels._jit import common_bits, compiled
 from som_kernels._threads import in_parts
-from som_kernels.mask_boxes.cpu import mask_boxes
 from som_kernels.pack_masks import PackedMasks
+from som_kernels.pack_masks.cpu import pack_mask
 
 __all__ = ["Crops", "common_pixels", "crops"]
 
@@ -38,49 +39,86 @@ class Crops(NamedTuple):
 
 def crops(masks: torch.Tensor | PackedMasks) -> Crops:
     """The crops of masks on the CPU, packed or `[N, H, W] bool`."""
+    n = len(masks)
+    start = np.zeros(n, np.int64)
+    parts: dict[int, npt.NDArray[np.uint32]] = {}  # of the words, by the first mask in them
     if isinstance(masks, PackedMasks):
         boxes, areas = np.ascontiguousarray(masks.boxes.numpy()), np.ascontiguousarray(masks.areas.numpy())
-        source: npt.NDArray[Any] = np.ascontiguousarray(masks.words.numpy()).view(np.uint32)
+        packed = np.ascontiguousarray(masks.words.numpy()).view(np.uint32)
+
+        def fill(begin: int, end: int) -> None:
+            room = np.empty(packed[begin:end].size, np.uint32)
+            parts[begin] = room[: _copy_crops(packed, boxes, begin, end, room, start)]
+
     else:
-        masks = masks.contiguous()
-        boxes, areas = mask_boxes(masks).numpy(), np.zeros(len(masks), np.int64)
-        source = masks.numpy().view(np.uint8)
-    sizes = (boxes[:, 3] - boxes[:, 1]).astype(np.int64) * ((boxes[:, 2] + 31) // 32 - boxes[:, 0] // 32)
-    start = np.cumsum(sizes) - sizes
-    made = Crops(np.empty(int(sizes.sum()) + 1, np.uint32), start, boxes, areas)
-    fill = _copy if isinstance(masks, PackedMasks) else _pack
-    flat, (_, h, w) = source.reshape(-1), source.shape
-    in_parts(lambda begin, end: fill(flat, h, w, begin, end, made), len(boxes), least=16)
-    return made
+        _, h, w = masks.shape
+        boxes, areas = np.empty((n, 4), np.int32), np.empty(n, np.int64)
+        stack = np.ascontiguousarray(masks.numpy()).view(np.uint8).reshape(-1)
+
+        def fill(begin: int, end: int) -> None:
+            whole = np.empty((h, (w + 31) // 32), np.uint32)  # one mask after the other, in the cache
+            room = np.empty((end - begin) * whole.size, np.uint32)
+            parts[begin] = room[: _pack_crops(stack, w, boxes, areas, begin, end, whole, room, start)]
+
+    in_parts(fill, n)
+    used = 0
+    bounds = [*sorted(parts), n]
+    for begin, end in pairwise(bounds):
+        start[begin:end] += used
+        used += len(parts[begin])
+    words = np.concatenate([*(parts[begin] for begin in bounds[:-1]), np.zeros(1, np.uint32)])
+    return Crops(words, start, boxes, areas)
 
 
 @compiled
-def _copy(words: npt.NDArray[np.uint32], h: int, n_row: int, begin: int, end: int, made: Crops) -> None:
-    """Fill in crops `begin` to `end` from packed masks."""
+def _copy_crops(
+    packed: npt.NDArray[np.uint32],
+    boxes: npt.NDArray[np.int32],
+    begin: int,
+    end: int,
+    room: npt.NDArray[np.uint32],
+    start: npt.NDArray[np.int64],
+) -> int:
+    """Copy the crops of masks `begin` to `end` into `room`; returns how much of it they take."""
+    used = 0
     for i in range(begin, end):
-        x0, y0, x1, y1 = made.boxes[i]
-        to = made.start[i]
-        for y in range(y0, y1):
-            row = (i * h + y) * n_row
-            for k in range(x0 // 32, (x1 + 31) // 32):
-                made.words[to] = words[row + k]
-                to += 1
+        start[i] = used
+        used = _copy_crop(packed[i], boxes[i], room, used)
+    return used
 
 
 @compiled
-def _pack(stack: npt.NDArray[np.uint8], h: int, w: int, begin: int, end: int, made: Crops) -> None:
-    """Fill in crops and areas `begin` to `end` from bytes."""
+def _pack_crops(
+    stack: npt.NDArray[np.uint8],
+    width: int,
+    boxes: npt.NDArray[np.int32],
+    areas: npt.NDArray[np.int64],
+    begin: int,
+    end: int,
+    whole: npt.NDArray[np.uint32],
+    room: npt.NDArray[np.uint32],
+    start: npt.NDArray[np.int64],
+) -> int:
+    """The same from a flat stack of bytes; fills in boxes and areas too."""
+    used = 0
+    across = np.empty(whole.shape[1], np.uint32)
     for i in range(begin, end):
-        x0, y0, x1, y1 = made.boxes[i]
-        to, area = made.start[i], 0
-        for y in range(y0, y1):
-            row = (i * h + y) * w
-            for k in range(x0 // 32, (x1 + 31) // 32):
-                word = full_word(stack, row + 32 * k) if 32 * k + 32 <= w else last_word(stack, row, w)
-                made.words[to] = word
-                area += population(word)
-                to += 1
-        made.areas[i] = area
+        areas[i] = pack_mask(stack, i * len(whole) * width, width, whole, across, boxes[i])
+        start[i] = used
+        used = _copy_crop(whole, boxes[i], room, used)
+    return used
+
+
+@compiled
+def _copy_crop(
+    words: npt.NDArray[np.uint32], box: npt.NDArray[np.int32], room: npt.NDArray[np.uint32], at: int
+) -> int:
+    """Copy the words of a box from a mask `[H, words]` to index `at` of `room`; returns where they end."""
+    for y in range(box[1], box[3]):
+        for k in range(box[0] // 32, (box[2] + 31) // 32):
+            room[at] = words[y, k]
+            at += 1
+    return at
 
 
 @compiled

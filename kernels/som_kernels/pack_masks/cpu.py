@@ -9,7 +9,7 @@ import torch
 from som_kernels._jit import AHEAD, compiled, first_bit, full_word, last_bit, last_word, population, prefetch
 from som_kernels._threads import in_parts
 
-__all__ = ["box_of", "pack_masks", "summarise", "unpack_masks"]
+__all__ = ["box_of", "pack_mask", "pack_masks", "summarise", "unpack_masks"]
 
 WORD = 32
 
@@ -38,33 +38,51 @@ def _pack(
     areas: npt.NDArray[np.int64],
 ) -> None:
     """Fill in masks `begin` to `end` from a flat stack of bytes."""
-    _, h, n_words = words.shape
-    n_full = width // 32
-    across = np.empty(n_words, np.uint32)  # of one mask, all rows on top of each other
+    h = words.shape[1]
+    across = np.empty(words.shape[2], np.uint32)
     for i in range(begin, end):
-        across[:] = 0
-        area, y0, y1 = 0, h, 0
-        for y in range(h):
-            start, row = (i * h + y) * width, words[i, y]
-            total, any_word = np.uint32(0), np.uint32(0)
-            for k in range(n_full):
-                prefetch(stack, start + 32 * k + AHEAD)
-                word = full_word(stack, start + 32 * k)
-                row[k] = word
-                across[k] |= word
-                any_word |= word
-                total += population(word)
-            if n_full < n_words:
-                word = last_word(stack, start, width)
-                row[n_full] = word
-                across[n_full] |= word
-                any_word |= word
-                total += population(word)
-            area += total
-            if any_word:
-                y0, y1 = min(y0, y), y + 1
-        areas[i] = area
-        box_of(across, y0, y1, boxes[i])
+        areas[i] = pack_mask(stack, i * h * width, width, words[i], across, boxes[i])
+
+
+@compiled
+def pack_mask(
+    stack: npt.NDArray[np.uint8],
+    start: int,
+    width: int,
+    words: Words,
+    across: Words,
+    box: npt.NDArray[np.int32],
+) -> int:
+    """Fill in the words `[H, words]` and the box of the mask whose bytes begin at `start`; returns its area.
+
+    `across` is room for all its rows on top of each other.
+    """
+    h, n_words = words.shape
+    n_full = width // 32
+    across[:] = 0
+    area, y0, y1 = 0, h, 0
+    for y in range(h):
+        row = words[y]
+        total, any_word = np.uint32(0), np.uint32(0)
+        for k in range(n_full):
+            prefetch(stack, start + 32 * k + AHEAD)
+            word = full_word(stack, start + 32 * k)
+            row[k] = word
+            across[k] |= word
+            any_word |= word
+            total += population(word)
+        if n_full < n_words:
+            word = last_word(stack, start, width)
+            row[n_full] = word
+            across[n_full] |= word
+            any_word |= word
+            total += population(word)
+        start += width
+        area += total
+        if any_word:
+            y0, y1 = min(y0, y), y + 1
+    box_of(across, y0, y1, box)
+    return area
 
 
 @compiled
