@@ -136,7 +136,6 @@ def remove_small_regions(masks: PackedMasks, min_area: int, holes: bool) -> tupl
     batch = max(1, min(n // 4, SCRATCH // (8 * n_places)))
     scratch = torch.empty(2, min(n, batch), n_places, dtype=torch.int32, device=words.device)
     parents, sizes_of_pieces = scratch
-    min_area = min(min_area, 2**31 - 1)  # no piece is larger
     flip = {"flip": int(holes)}
     with on_device(words):
         for first in range(0, n, batch):
