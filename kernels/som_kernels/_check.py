@@ -149,7 +149,7 @@ def sides(name: str, value: torch.Tensor) -> None:
 def label_range(name: str, labels: torch.Tensor, n_name: str = "n", n: int | None = None) -> None:
     """Raise ValueError unless all labels are 0 to `n`; on a GPU this waits for the tensor."""
     if labels.device.type == "cpu":
-        from som_kernels._jit import extremes
+        from som_kernels._runs import extremes
 
         low, high = map(int, extremes(np.ascontiguousarray(labels.numpy()).reshape(-1)))
     else:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import common_bits, compiled
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import common_bits
 from som_kernels.pack_masks import PackedMasks
 from som_kernels.pack_masks.cpu import pack_mask
 

@@ -10,11 +10,11 @@ import torch
 import triton
 import triton.language as tl
 
+from som_kernels.pack_masks import WORD
 from som_kernels.resize import Resize
 
 __all__ = ["CONSTANTS", "OPTIONS", "RESIZING", "WORD", "resized", "resizing", "straddles", "value_range"]
 
-WORD = 32
 TILE = {"rows": 8, "columns": 4}  # rows and words of a program's tile: 8 × 128 pixels
 CONSTANTS = {**TILE, "taps_y": 3, "taps_x": 3, "look_first": True}  # as for Segment Anything
 OPTIONS = {"enable_fp_fusion": False}  # a fused multiply-add rounds once where the reference rounds twice

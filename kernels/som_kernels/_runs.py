@@ -1,62 +1,73 @@
-"""Runs: a label map as horizontal stretches of equal labels, the CPU twins' shortcut.
+"""Label maps in compiled functions: runs of equal labels, the CPU twins' shortcut, and their range.
 
-A label map of real things has a few thousand runs where it has a hundred thousand pixels, and counts,
-boxes and centres of mass need only where each run starts and ends.
+A label map of real things has a few thousand runs where it has a hundred thousand pixels.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
-__all__ = ["Runs", "label_runs", "run_boxes"]
+from som_kernels._jit import compiled
+from som_kernels._words import first_bit
+
+__all__ = [
+    "changes",
+    "extremes",
+    "run_ends",
+]
 
 
-class Runs(NamedTuple):
-    """The runs of a label map in raster order, each within one row.
+@intrinsic
+def changes(context, labels, at):
+    """Which of 32 numbers of a flat array, from index `at` > 0 on, differ from the one before: a `uint32`."""
 
-    Attributes:
-        label: the label of each run, `[R] int32`.
-        y: its row, `[R] int64`.
-        x0: its first column, `[R] int64`.
-        x1: one past its last column, `[R] int64`.
+    def build(context, builder, signature, arguments):
+        data, place = arguments
+        data = context.make_array(signature.args[0])(context, builder, data).data
+        vector = ir.VectorType(data.type.pointee, 32)
+
+        def load(index):
+            value = builder.load(builder.bitcast(builder.gep(data, [index]), vector.as_pointer()))
+            value.align = 1
+            return value
+
+        before = builder.sub(place, ir.Constant(place.type, 1))
+        return builder.bitcast(builder.icmp_unsigned("!=", load(place), load(before)), ir.IntType(32))
+
+    return types.uint32(labels, types.intp), build
+
+
+@compiled
+def run_ends(labels: npt.NDArray[np.int32], begin: int, end: int, ends: npt.NDArray[np.int32]) -> int:
+    """Find the runs of equal numbers in a stretch of a flat array.
+
+    Writes one past the last pixel of each, counted from `begin`, to `ends`; returns how many there are.
     """
+    n_runs, x = 0, begin + 1
+    while x + 32 <= end:
+        word = changes(labels, x)
+        while word:
+            ends[n_runs] = x - begin + first_bit(word)
+            n_runs += 1
+            word &= word - np.uint32(1)
+        x += 32
+    while x < end:
+        if labels[x] != labels[x - 1]:
+            ends[n_runs] = x - begin
+            n_runs += 1
+        x += 1
+    ends[n_runs] = end - begin
+    return n_runs + 1
 
-    label: npt.NDArray[np.int32]
-    y: npt.NDArray[np.int64]
-    x0: npt.NDArray[np.int64]
-    x1: npt.NDArray[np.int64]
 
-
-def label_runs(labels: npt.NDArray[np.int32]) -> Runs:
-    """The runs of a label map `[H, W] int32`."""
-    h, w = labels.shape
-    begins = np.empty((h, w), bool)
-    begins[:, 0] = True
-    np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
-    start = np.flatnonzero(begins)
-    y, x0 = np.divmod(start, w)
-    return Runs(labels[y, x0], y, x0, x0 + np.diff(start, append=h * w))
-
-
-def run_boxes(runs: Runs, index: npt.NDArray[Any], n: int) -> npt.NDArray[np.int32]:
-    """Boxes of the runs that share an index.
-
-    Args:
-        runs: the runs.
-        index: group of each run, `[R]` integers from 0 to `n` - 1.
-        n: number of groups.
-
-    Returns:
-        `[n, 4] int32` as x0, y0, x1, y1; zeros for a group without runs.
-    """
-    # Coordinates in separate rows of int64: `ufunc.at` is ten times slower when it has to cast or stride.
-    x0, y0, x1, y1 = sides = np.zeros((4, n), np.int64)
-    x0[index] = y0[index] = np.iinfo(np.int64).max
-    np.minimum.at(x0, index, runs.x0)
-    np.minimum.at(y0, index, runs.y)
-    np.maximum.at(x1, index, runs.x1)
-    np.maximum.at(y1, index, runs.y + 1)
-    return np.ascontiguousarray(sides.T, dtype=np.int32)
+@compiled
+def extremes(labels: npt.NDArray[np.int32]) -> tuple[int, int]:
+    """The smallest and the largest number of a flat array."""
+    low = high = labels[0]
+    for i in range(len(labels)):
+        low, high = min(low, labels[i]), max(high, labels[i])
+    return low, high

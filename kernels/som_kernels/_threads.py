@@ -34,7 +34,7 @@ def in_parts(work: Callable[[int, int], object], count: int, *, least: int = 1) 
         return
     n_parts = min(threads * PARTS_A_THREAD, count // least)
     bounds = [count * i // n_parts for i in range(n_parts + 1)]
-    parts = pairwise(bounds)  # each thread takes the next one left
+    parts = iter(list(pairwise(bounds)))  # each thread takes the next one left
 
     def drain() -> None:
         for begin, end in parts:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from som_agent.regions import FloatArray, Regions
-
-if TYPE_CHECKING:
-    import torch
+from som_kernels import Resize, select_masks, stability_score
 
 __all__ = ["Cutoffs", "Steps", "grid_points", "regions_of_everything"]
 
@@ -40,8 +38,6 @@ def grid_points(points_per_side: int, size: tuple[int, int]) -> torch.Tensor:
         points_per_side: n.
         size: height and width of what the network sees of the picture.
     """
-    import torch
-
     steps = (torch.arange(points_per_side, dtype=torch.float32) + 0.5) / points_per_side
     y, x = torch.meshgrid(steps * size[0], steps * size[1], indexing="ij")
     return torch.stack([x.flatten(), y.flatten()], dim=1)
@@ -58,10 +54,6 @@ def regions_of_everything(
         steps: how the logits become as large as the frame.
         cutoffs: what is kept.
     """
-    import torch
-
-    from som_kernels import Resize, select_masks, stability_score
-
     kept = []
     for logits, scores in batches:
         sure = (scores > cutoffs.score).nonzero()[:, 0]

@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import BLOCK, compiled, largest, look_about, minus, plus, run_ends, smaller, times
+from som_kernels._jit import compiled
+from som_kernels._runs import run_ends
 from som_kernels._threads import in_parts
+from som_kernels.distance_transform.lanes import BLOCK, largest, look_about, minus, plus, smaller, times
 
 __all__ = [
     "FAR",

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, first_bit
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import first_bit
 from som_kernels.pack_masks import PackedMasks
 
 __all__ = ["encode_rle", "strings"]

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, largest, run_ends
+from som_kernels._jit import compiled
+from som_kernels._runs import run_ends
 from som_kernels._threads import in_parts
 from som_kernels.distance_transform.cpu import (
     FAR,
@@ -27,6 +28,7 @@ from som_kernels.distance_transform.cpu import (
     row_buffers,
     walk,
 )
+from som_kernels.distance_transform.lanes import largest
 
 __all__ = ["inscribed_circles"]
 

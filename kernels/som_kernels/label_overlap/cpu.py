@@ -4,7 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import changes, compiled, first_bit
+from som_kernels._jit import compiled
+from som_kernels._runs import changes
+from som_kernels._words import first_bit
 
 __all__ = ["label_overlap"]
 

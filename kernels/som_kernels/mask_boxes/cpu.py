@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import AHEAD, compiled, full_word, last_word, prefetch
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import AHEAD, full_word, last_word, prefetch
 from som_kernels.pack_masks.cpu import box_of
 
 __all__ = ["mask_boxes"]

@@ -7,7 +7,8 @@ import triton.language as tl
 
 from som_kernels._device import finish_boxes, stretch_box
 from som_kernels._launch import Specimen, on_device
-from som_kernels.pack_masks.triton import WORD, gather_words
+from som_kernels.pack_masks import WORD
+from som_kernels.pack_masks.triton import gather_words
 
 __all__ = ["mask_boxes"]
 

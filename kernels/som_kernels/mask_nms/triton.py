@@ -11,11 +11,10 @@ import triton.language as tl
 
 from som_kernels._launch import Specimen, mask_by_mask, on_device
 from som_kernels.mask_iou.triton import SPLIT, TILE, common_pixels, quotient, shared_rows
-from som_kernels.pack_masks import PackedMasks
+from som_kernels.pack_masks import WORD, PackedMasks
 
 __all__ = ["mask_nms"]
 
-WORD = 32
 BLOCK = 32  # words of bits a program
 
 

@@ -21,10 +21,12 @@ __all__ = [
     "above",
     "average",
     "below",
+    "corners",
     "line_taps",
     "maps_and_indices",
     "measure_logits",
     "reach",
+    "value_at",
 ]
 
 # A sum of rounded products may end up beyond its largest term by its last bits, or vanish: values this close,
@@ -97,11 +99,7 @@ def _measure(
                 a, b = cells[c], cells[c + 1]
                 if a == b:
                     continue
-                least, most = line[c], line[c]
-                for k in range(1, n_taps):
-                    least, most = min(least, line[c + k]), max(most, line[c + k])
-                if not finite:
-                    least, most = np.float32(np.nan), np.float32(np.nan)  # decide nothing: 0 * inf is NaN
+                least, most = corners(line, c, n_taps, finite)
                 if below(most, low):
                     continue
                 if above(least, high):
@@ -117,9 +115,7 @@ def _measure(
                     outer += b - a
                 else:
                     for x in range(a, b):
-                        value = line[c] * weights[x, 0]
-                        for k in range(1, n_taps):
-                            value += line[c + k] * weights[x, k]
+                        value = value_at(line, c, weights, x)
                         inner += value > high
                         outer += value > low
                         if value > middle:
@@ -130,6 +126,28 @@ def _measure(
         counts[0, i], counts[1, i], counts[2, i] = inner, area, outer
         if area:
             boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = x0, y0, x1, y1
+
+
+@compiled
+def corners(line: Floats, c: int, n_taps: int, finite: bool) -> tuple[np.float32, np.float32]:
+    """The least and the largest number that cell `c` averages.
+
+    NaN, which decides nothing, if not all are finite: a product may then be 0 times infinity.
+    """
+    least, most = line[c], line[c]
+    for k in range(1, n_taps):
+        least, most = min(least, line[c + k]), max(most, line[c + k])
+    nan = np.float32(np.nan)
+    return (least, most) if finite else (nan, nan)
+
+
+@compiled
+def value_at(line: Floats, c: int, weights: Floats, x: int) -> np.float32:
+    """The resized value of output `x`, which is in cell `c`."""
+    value = line[c] * weights[x, 0]
+    for k in range(1, weights.shape[1]):
+        value += line[c + k] * weights[x, k]
+    return value
 
 
 @compiled

@@ -4,12 +4,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, run_ends, set_bits
+from som_kernels._jit import compiled
+from som_kernels._runs import run_ends
+from som_kernels._words import set_bits
+from som_kernels.pack_masks import WORD
 from som_kernels.pack_masks.cpu import summarise
 
 __all__ = ["pack_labels"]
-
-WORD = 32
 
 
 def pack_labels(

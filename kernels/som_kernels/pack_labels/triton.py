@@ -7,10 +7,10 @@ import triton.language as tl
 
 from som_kernels._device import count_bits, finish_boxes, stretch_box
 from som_kernels._launch import Specimen, on_device
+from som_kernels.pack_masks import WORD
 
 __all__ = ["pack_labels"]
 
-WORD = 32
 BLOCK = 64  # words a program
 
 

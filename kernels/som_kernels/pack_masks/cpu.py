@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import AHEAD, compiled, first_bit, full_word, last_bit, last_word, population, prefetch
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import AHEAD, first_bit, full_word, last_bit, last_word, population, prefetch
+from som_kernels.pack_masks import WORD
 
 __all__ = ["box_of", "pack_mask", "pack_masks", "summarise", "unpack_masks"]
 
-WORD = 32
 
 Words = npt.NDArray[np.uint32]
 

@@ -3,10 +3,9 @@
 import torch
 
 from som_kernels.mask_boxes.reference import mask_boxes
+from som_kernels.pack_masks import WORD
 
 __all__ = ["pack_masks", "unpack_masks"]
-
-WORD = 32
 
 
 def pack_masks(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

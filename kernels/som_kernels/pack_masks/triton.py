@@ -7,10 +7,10 @@ import triton.language as tl
 
 from som_kernels._device import count_bits, finish_boxes, stretch_box
 from som_kernels._launch import Specimen, mask_by_mask, on_device
+from som_kernels.pack_masks import WORD
 
 __all__ = ["gather_words", "pack_masks", "unpack_masks"]
 
-WORD = 32
 BLOCK = 128  # words a program that packs
 UNPACK_BLOCK = 64
 

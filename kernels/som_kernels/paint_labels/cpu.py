@@ -5,8 +5,9 @@ import numpy.typing as npt
 import torch
 
 from som_kernels._crops import Crops, crops
-from som_kernels._jit import compiled, first_bit, write_where
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import first_bit, write_where
 from som_kernels.pack_masks import PackedMasks
 
 __all__ = ["paint_labels"]

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, run_ends
+from som_kernels._jit import compiled
+from som_kernels._runs import run_ends
 
 __all__ = ["region_stats"]
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, first_bit, low_bits, population
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import first_bit, low_bits, population, span_bits
 from som_kernels.pack_masks import PackedMasks
 from som_kernels.pack_masks.cpu import summarise
 
@@ -135,6 +136,6 @@ def _flip(words: Words, width: int, holes: bool, parents: Integers, min_area: in
             root = _root(parents, run)
             if root != spared and -parents[root] < min_area:
                 for k in range(ends[i] // 32, (ends[i + 1] + 31) // 32):
-                    row[k] ^= low_bits(min(ends[i + 1] - 32 * k, 32)) & ~low_bits(max(ends[i] - 32 * k, 0))
+                    row[k] ^= span_bits(k, ends[i], ends[i + 1])
             run += 1
     return True

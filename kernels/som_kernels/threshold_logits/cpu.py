@@ -4,24 +4,26 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from som_kernels._jit import compiled, set_bits
+from som_kernels._jit import compiled
 from som_kernels._threads import in_parts
+from som_kernels._words import set_bits
 from som_kernels.measure_logits.cpu import (
     Floats,
     LineTaps,
     above,
     average,
     below,
+    corners,
     line_taps,
     maps_and_indices,
     reach,
+    value_at,
 )
+from som_kernels.pack_masks import WORD
 from som_kernels.pack_masks.cpu import summarise
 from som_kernels.resize import Resize
 
 __all__ = ["threshold_logits"]
-
-WORD = 32
 
 
 def threshold_logits(
@@ -65,19 +67,12 @@ def _threshold(
                 a, b = cells[c], cells[c + 1]
                 if a == b:
                     continue
-                least, most = line[c], line[c]
-                for k in range(1, n_taps):
-                    least, most = min(least, line[c + k]), max(most, line[c + k])
-                if not finite:
-                    least, most = np.float32(np.nan), np.float32(np.nan)  # as in `measure_logits`
+                least, most = corners(line, c, n_taps, finite)
                 if below(most, cutoff):
                     continue
                 if above(least, cutoff):
                     set_bits(row, a, b)
                     continue
                 for x in range(a, b):
-                    value = line[c] * weights[x, 0]
-                    for k in range(1, n_taps):
-                        value += line[c + k] * weights[x, k]
-                    if value > cutoff:
+                    if value_at(line, c, weights, x) > cutoff:
                         row[x // 32] |= np.uint32(1) << np.uint32(x % 32)
