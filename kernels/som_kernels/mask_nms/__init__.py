@@ -6,7 +6,7 @@ import torch
 
 from som_kernels import _check
 from som_kernels._dispatch import Backend, implementation
-from som_kernels.pack_masks import PackedMasks, packed
+from som_kernels.pack_masks import PackedMasks, masks_argument
 
 __all__ = ["mask_nms"]
 
@@ -36,7 +36,7 @@ def mask_nms(
         TypeError: `masks` neither packed nor a tensor of bool, or `scores` not of float32.
         ValueError: other shapes, two devices, a score that is NaN, or a threshold outside 0 to 1.
     """
-    mine = packed("masks", masks, backend)
+    mine = masks_argument("masks", masks)
     _check.tensor("scores", scores, torch.float32, "N")
     _check.same("length", ("masks", "scores"), (len(mine), len(scores)))
     _check.same("device", ("masks", "scores"), (mine.device, scores.device))

@@ -11,7 +11,7 @@ from som_kernels.pack_masks import PackedMasks
 __all__ = ["mask_nms"]
 
 
-def mask_nms(masks: PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
+def mask_nms(masks: torch.Tensor | PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
     """See `som_kernels.mask_nms`; `order` has the indices, best score first."""
     keep = np.empty(len(masks), np.int64)
     count = _suppress(crops(masks), order.numpy(), np.float32(iou_threshold), keep)

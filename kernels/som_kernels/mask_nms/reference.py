@@ -8,7 +8,7 @@ from som_kernels.pack_masks import PackedMasks
 __all__ = ["mask_nms"]
 
 
-def mask_nms(masks: PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
+def mask_nms(masks: torch.Tensor | PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
     """See `som_kernels.mask_nms`; `order` has the indices, best score first."""
     alike = mask_iou(masks, masks) > iou_threshold
     gone = torch.zeros(len(masks), dtype=torch.bool, device=masks.device)

@@ -11,7 +11,7 @@ import triton.language as tl
 
 from som_kernels._launch import Specimen, mask_by_mask, on_device
 from som_kernels.mask_iou.triton import SPLIT, TILE, common_pixels, quotient, shared_rows
-from som_kernels.pack_masks import WORD, PackedMasks
+from som_kernels.pack_masks import WORD, PackedMasks, packed
 
 __all__ = ["mask_nms"]
 
@@ -94,8 +94,9 @@ def mask_nms_sweep_kernel(bits_ptr, gone_ptr, first_rank, last_rank, n_words, bl
     tl.store(gone_ptr + lane, gone, mask=lane < n_words)
 
 
-def mask_nms(masks: PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
+def mask_nms(masks: torch.Tensor | PackedMasks, order: torch.Tensor, iou_threshold: float) -> torch.Tensor:
     """See `som_kernels.mask_nms`; `order` has the indices, best score first."""
+    masks = packed("masks", masks, "triton")
     n = len(masks)
     words, boxes, areas = mask_by_mask(masks.words), masks.boxes.contiguous(), masks.areas.contiguous()
     n_row, n_words = words.shape[2], triton.cdiv(n, WORD)
