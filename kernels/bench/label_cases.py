@@ -13,7 +13,7 @@ import som_kernels as sk
 from bench import inputs, peers
 from bench.trial import Contestant, Trial, lazily, ours
 
-__all__ = ["circles", "distance", "overlap", "paint", "placement", "stats"]
+__all__ = ["circles", "distance", "overlap", "overlay", "paint", "placement", "stats"]
 
 
 def radii(result: Any) -> Any:
@@ -139,3 +139,26 @@ def stats(w: int, h: int, n: int) -> Trial:
             Contestant("scipy.ndimage", partial(peers.scipy_stats, labels.numpy(), image.numpy(), n)),
         ],
     )
+
+
+def overlay(w: int, h: int, n: int) -> Trial:
+    """Tints, contours and seams over a picture, as marks are drawn on a frame."""
+    labels = inputs.label_map(w, h, n, 0)
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.integers(0, 256, (h, w, 3), dtype=np.uint8))
+    colors = torch.from_numpy(rng.integers(0, 256, (n, 3), dtype=np.uint8))
+    alpha, line_px = 0.12, 2
+    arrays = image.numpy(), labels.numpy(), colors.numpy()
+    return Trial(
+        (image, labels, colors),
+        [
+            *ours(sk.overlay_labels, image, labels, colors, alpha, line_px),
+            # OpenCV rounds halves to even, and its weights are not whole 256ths.
+            Contestant("opencv", partial(peers.opencv_overlay, *arrays, alpha, line_px), agrees=within_one),
+        ],
+    )
+
+
+def within_one(result: Any, truth: Any) -> bool:
+    """Whether no value of two pictures differs by more than 1."""
+    return int(np.abs(np.asarray(result, np.int16) - np.asarray(truth, np.int16)).max()) <= 1

@@ -223,6 +223,29 @@ def smallest_last(masks: Masks) -> npt.NDArray[np.intp]:
     return np.argsort(-np.count_nonzero(masks, axis=(1, 2)), kind="stable")
 
 
+# drawing
+
+
+def opencv_overlay(
+    image: npt.NDArray[np.uint8], labels: Labels, colors: npt.NDArray[np.uint8], alpha: float, line_px: int
+) -> npt.NDArray[np.uint8]:
+    """Regions tinted and lined in full-frame steps of OpenCV, on labels of 8 bits where they fit."""
+    n, picture = len(colors), image.copy()
+    table = np.zeros((max(256, n + 1), 1, 3), np.uint8)
+    table[1 : n + 1, 0] = colors
+    small = labels.astype(np.uint8 if n < 256 else np.uint16)
+    own = cv2.applyColorMap(small, table) if n < 256 else table[small, 0]
+    marked = (small > 0).view(np.uint8)
+    cv2.copyTo(cv2.addWeighted(picture, 1 - alpha, own, alpha, 0), marked, picture)
+    dy, dx = np.mgrid[-line_px : line_px + 1, -line_px : line_px + 1]
+    disc = (dy**2 + dx**2 <= line_px**2).astype(np.uint8)
+    edge = (cv2.dilate(small, disc) != cv2.erode(small, disc)).view(np.uint8) & marked
+    seam = cv2.dilate(marked, np.ones((3, 3), np.uint8)) - marked
+    cv2.copyTo(cv2.convertScaleAbs(image, alpha=0.45), seam, picture)
+    cv2.copyTo(own, edge, picture)
+    return picture
+
+
 # Segment Anything
 
 

@@ -11,7 +11,7 @@ __all__ = ["CASES"]
 
 Size = tuple[int, int, int]
 
-SMALL, SD, HD = (480, 270), (854, 480), (1920, 1080)
+SMALL, SD, P720, HD = (480, 270), (854, 480), (1280, 720), (1920, 1080)
 
 
 def cases(
@@ -60,6 +60,7 @@ CASES: list[Case] = [
     *cases("inscribed_circles", label_cases.circles, (*SMALL, 30), (*SMALL, 300), (*SD, 80), (*HD, 100)),
     *cases("paint_labels", label_cases.paint, (*SMALL, 30), (*SD, 200)),
     *cases("region_stats", label_cases.stats, (*SMALL, 30), (*SMALL, 300), (*SD, 200)),
+    *cases("overlay_labels", label_cases.overlay, (*SD, 80), (*P720, 50), (*HD, 200)),
     *cases("pack_masks", mask_cases.pack, (*SD, 80), (*SD, 200), (*HD, 200)),
     *cases("mask_boxes", mask_cases.boxes, (*SD, 80), (*SD, 200)),
     *cases("mask_nms", mask_cases.nms, (*SD, 80), (*SD, 200)),

@@ -17,6 +17,7 @@ from som_kernels.mask_boxes import mask_boxes
 from som_kernels.mask_iou import mask_iou
 from som_kernels.mask_nms import mask_nms
 from som_kernels.measure_logits import LogitMeasures, measure_logits, stability_score
+from som_kernels.overlay_labels import overlay_labels
 from som_kernels.pack_labels import pack_labels
 from som_kernels.pack_masks import PackedMasks, pack_masks
 from som_kernels.paint_labels import paint_labels
@@ -41,6 +42,7 @@ __all__ = [
     "mask_iou",
     "mask_nms",
     "measure_logits",
+    "overlay_labels",
     "pack_labels",
     "pack_masks",
     "paint_labels",

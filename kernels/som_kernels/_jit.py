@@ -26,7 +26,7 @@ def compiled(function: Function) -> Function:
     # Numba notices changes in the function's own file, but not in those of the functions that it calls.
     cache_file = getattr(kernel._cache, "_cache_file", None)
     if cache_file is not None:
-        cache_file._source_stamp = _sources()
+        cache_file._source_stamp = (cache_file._source_stamp, _sources())
     return cast(Function, kernel)
 
 

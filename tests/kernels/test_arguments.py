@@ -12,6 +12,7 @@ import som_kernels as sk
 LABELS = torch.tensor([[0, 1], [2, 3]], dtype=torch.int32)
 MASKS = torch.zeros(2, 4, 5, dtype=torch.bool)
 IMAGE = torch.zeros(2, 2, 3, dtype=torch.uint8)
+COLORS = torch.zeros(3, 3, dtype=torch.uint8)
 SCORES = torch.tensor([0.5, 0.6])
 LOGITS = torch.zeros(2, 4, 5)
 OTHER = sk.Resize.steps((8, 8), ((4, 5), (4, 5)))
@@ -440,6 +441,86 @@ CASES = {
         TypeError,
         "`members` must be bool, got float32",
     ),
+    "overlay-image": (
+        lambda: sk.overlay_labels(IMAGE.float(), LABELS, COLORS, 0.5, 2),
+        TypeError,
+        "`image` must be uint8, got float32",
+    ),
+    "overlay-grey": (
+        lambda: sk.overlay_labels(IMAGE[..., 0], LABELS, COLORS, 0.5, 2),
+        ValueError,
+        r"`image` must have shape \[H, W, 3\] .*got \[2, 2\]",
+    ),
+    "overlay-labels": (
+        lambda: sk.overlay_labels(IMAGE, LABELS.long(), COLORS, 0.5, 2),
+        TypeError,
+        "`labels` must be int32, got int64",
+    ),
+    "overlay-size": (
+        lambda: sk.overlay_labels(IMAGE, LABELS[:1], COLORS, 0.5, 2),
+        ValueError,
+        "`image` and `labels` must have the same picture size, got 2x2 and 1x2",
+    ),
+    "overlay-colors": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS.int(), 0.5, 2),
+        TypeError,
+        "`colors` must be uint8, got int32",
+    ),
+    "overlay-colors-shape": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS[:, :2], 0.5, 2),
+        ValueError,
+        r"`colors` must have shape \[N, 3\], got \[3, 2\]",
+    ),
+    "overlay-devices": (
+        lambda: sk.overlay_labels(IMAGE, LABELS.to("meta"), COLORS, 0.5, 2),
+        ValueError,
+        "`image` and `labels` must have the same device, got cpu and meta",
+    ),
+    "overlay-colors-device": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS.to("meta"), 0.5, 2),
+        ValueError,
+        "`image` and `colors` must have the same device, got cpu and meta",
+    ),
+    "overlay-label-without-color": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS[:2], 0.5, 2),
+        ValueError,
+        r"`labels` must hold labels up to `len\(colors\)`=2, got 3",
+    ),
+    "overlay-negative-label": (
+        lambda: sk.overlay_labels(IMAGE, LABELS - 1, COLORS, 0.5, 2),
+        ValueError,
+        "`labels` must not hold negative labels, got -1",
+    ),
+    "overlay-alpha": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS, 1.01, 2),
+        ValueError,
+        "`alpha` must be 0 to 1, got 1.01",
+    ),
+    "overlay-alpha-nan": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS, NAN, 2),
+        ValueError,
+        "`alpha` must be finite, got nan",
+    ),
+    "overlay-alpha-word": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS, "half", 2),
+        TypeError,
+        "`alpha` must be a number, got 'half'",
+    ),
+    "overlay-line": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS, 0.5, 9),
+        ValueError,
+        "`line_px` must be 0 to 8, got 9",
+    ),
+    "overlay-line-negative": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS, 0.5, -1),
+        ValueError,
+        "`line_px` must not be negative, got -1",
+    ),
+    "overlay-line-fraction": (
+        lambda: sk.overlay_labels(IMAGE, LABELS, COLORS, 0.5, 1.5),
+        TypeError,
+        "`line_px` must be a whole number, got 1.5",
+    ),
     "backend": (
         lambda: sk.mask_iou(MASKS, MASKS, backend="cuda"),
         ValueError,
@@ -473,6 +554,7 @@ EVERY_OPERATION = {
     "inscribed_circles": lambda **o: sk.inscribed_circles(LABELS, 3, **o),
     "label_overlap": lambda **o: sk.label_overlap(LABELS, LABELS, 3, 3, **o),
     "region_stats": lambda **o: sk.region_stats(LABELS, IMAGE, 3, **o),
+    "overlay_labels": lambda **o: sk.overlay_labels(IMAGE, LABELS, COLORS, 0.5, 2, **o),
     "pack_labels": lambda **o: sk.pack_labels(LABELS, torch.ones(2, 4, dtype=torch.bool), **o),
     "pack_masks": lambda **o: sk.pack_masks(MASKS, **o),
     "mask_boxes": lambda **o: sk.mask_boxes(MASKS, **o),
@@ -525,7 +607,8 @@ def test_cpu_work_does_not_import_triton():
         "sk.paint_labels(m, [0]); sk.distance_transform(l); sk.mask_boxes(m); sk.mask_nms(m, s, 0.5);"
         "sk.encode_rle(m); sk.remove_small_regions(m, 3, 'holes'); sk.measure_logits(g);"
         "sk.threshold_logits(g); sk.pack_labels(l, m[0]);"
-        "sk.region_stats(l, torch.zeros(4, 4, 3, dtype=torch.uint8), 1);"
+        "i = torch.zeros(4, 4, 3, dtype=torch.uint8); sk.region_stats(l, i, 1);"
+        "sk.overlay_labels(i, l, i[0], 0.5, 2);"
         "print('triton' in sys.modules)"
     )
     path = {"PYTHONPATH": sk.__path__[0].rpartition("som_kernels")[0]}

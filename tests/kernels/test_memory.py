@@ -28,6 +28,7 @@ NAMES = [
     "inscribed_circles",
     "label_overlap",
     "region_stats",
+    "overlay_labels",
     "pack_labels",
     "pack_masks",
     "unpack",
@@ -61,6 +62,7 @@ def cases() -> dict[str, tuple[Callable[[], Any], tuple[Any, ...]]]:
     packed, order = sk.pack_masks(masks), list(range(n))
     labels = sk.paint_labels(packed, order)
     image = torch.randint(0, 256, (h, w, 3), dtype=torch.uint8, generator=generator)
+    colors = torch.randint(0, 256, (n, 3), dtype=torch.uint8, generator=generator)
     members = torch.rand(n, n + 1, generator=generator) < 0.1
     scores = torch.rand(n, generator=generator)
     coarse = 8 * torch.randn(200, 1, 16, 16, generator=generator)
@@ -73,6 +75,7 @@ def cases() -> dict[str, tuple[Callable[[], Any], tuple[Any, ...]]]:
         (lambda: sk.inscribed_circles(labels, n), (labels,)),
         (lambda: sk.label_overlap(labels, labels, n, n), (labels,)),
         (lambda: sk.region_stats(labels, image, n), (labels, image)),
+        (lambda: sk.overlay_labels(image, labels, colors, 0.12, 2), (image, labels, colors)),
         (lambda: sk.pack_labels(labels, members), (labels, members)),
         (lambda: sk.pack_masks(masks), (masks,)),
         (packed.unpack, (packed,)),

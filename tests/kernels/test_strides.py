@@ -74,6 +74,9 @@ def test_label_maps(axis):
     image = torch.arange(72).view(*labels.shape, 3).to(torch.uint8)
     stats = sk.region_stats(there, image.to(DEVICE), 2, backend="triton")
     assert_same(stats, sk.region_stats(labels, image, 2, backend="reference"))
+    colors = torch.tensor([[250, 0, 9], [3, 200, 70]], dtype=torch.uint8)
+    drawn = sk.overlay_labels(image.to(DEVICE), there, colors.to(DEVICE), 0.5, 1, backend="triton")
+    assert_same([drawn], [sk.overlay_labels(image, labels, colors, 0.5, 1, backend="reference")])
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -82,8 +85,22 @@ def test_images(axis):
     shape[axis] = 3
     image = torch.arange(math.prod(shape)).to(torch.uint8).view(shape)
     labels = torch.ones(shape[:2], dtype=torch.int32)
-    stats = sk.region_stats(labels.to(DEVICE), far_apart(image, axis), 1, backend="triton")
+    there = far_apart(image, axis)
+    stats = sk.region_stats(labels.to(DEVICE), there, 1, backend="triton")
     assert_same(stats, sk.region_stats(labels, image, 1, backend="reference"))
+    colors = torch.tensor([[250, 0, 9]], dtype=torch.uint8)
+    drawn = sk.overlay_labels(there, labels.to(DEVICE), colors.to(DEVICE), 0.5, 1, backend="triton")
+    assert_same([drawn], [sk.overlay_labels(image, labels, colors, 0.5, 1, backend="reference")])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_colors(axis):
+    labels = torch.arange(12, dtype=torch.int32).view(3, 4) % 4
+    image = torch.arange(36).view(3, 4, 3).to(torch.uint8)
+    colors = torch.arange(100, 109).view(3, 3).to(torch.uint8)
+    moved = image.to(DEVICE), labels.to(DEVICE), far_apart(colors, axis)
+    drawn = sk.overlay_labels(*moved, 0.5, 0, backend="triton")
+    assert_same([drawn], [sk.overlay_labels(image, labels, colors, 0.5, 0, backend="reference")])
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -136,6 +136,7 @@ def test_several_threads_of_python_call_operations_at_once():
     generator = torch.Generator().manual_seed(42)
     labels = torch.randint(0, 6, (40, 52), generator=generator, dtype=torch.int32)
     labels = labels.repeat_interleave(6, 0).repeat_interleave(11, 1)
+    image = torch.randint(0, 256, (*labels.shape, 3), generator=generator, dtype=torch.uint8)
     masks = torch.rand(12, 60, 130, generator=generator) < 0.4
     logits = torch.randn(12, 16, 16, generator=generator)
     resize = sk.Resize.steps((16, 16), ((60, 130), (60, 130)))
@@ -146,6 +147,7 @@ def test_several_threads_of_python_call_operations_at_once():
         return [
             sk.distance_transform(labels),
             *sk.inscribed_circles(labels, 5),
+            sk.overlay_labels(image, labels, image[0, :5], 0.5, 2),
             sk.mask_boxes(masks),
             sk.mask_iou(packed, packed),
             packed.unpack(),

@@ -78,6 +78,23 @@ def test_region_stats_across_tiles():
     assert_same(*triton_and_reference(sk.region_stats, labels, image, 3))
 
 
+@pytest.mark.parametrize(("alpha", "line_px"), [(0.12, 2), (0.5, 0), (1.0, 3)])
+def test_overlay_labels(label_map, alpha, line_px):
+    labels = label_map[:24]
+    generator = torch.Generator().manual_seed(42)
+    planes = torch.randint(0, 256, (3, *labels.shape), dtype=torch.uint8, generator=generator)
+    image = planes.permute(1, 2, 0)  # a view, channels first in memory
+    colors = torch.randint(0, 256, (int(labels.max()) + 1, 3), dtype=torch.uint8, generator=generator)
+    assert_same(*triton_and_reference(sk.overlay_labels, image, labels, colors, alpha, line_px))
+
+
+def test_overlay_labels_across_tiles():
+    labels = torch.arange(2500, dtype=torch.int32).view(10, 250) // 700
+    image = torch.arange(7500).view(10, 250, 3).to(torch.uint8)
+    colors = torch.arange(9).view(3, 3).to(torch.uint8)
+    assert_same(*triton_and_reference(sk.overlay_labels, image, labels, colors, 0.3, 1))
+
+
 def test_distance_transform(label_map):
     assert_same(*triton_and_reference(sk.distance_transform, label_map[:24]))
 
@@ -281,6 +298,9 @@ def test_whole_pictures_choose_triton():
     assert_same([sk.label_overlap(moved, moved, n, n)], [sk.label_overlap(labels, labels, n, n)])
     image = torch.randint(0, 256, (480, 854, 3), dtype=torch.uint8)
     assert_same(sk.region_stats(moved, image.to(DEVICE), n), sk.region_stats(labels, image, n))
+    colors = torch.randint(0, 256, (n, 3), dtype=torch.uint8)
+    expected = sk.overlay_labels(image, labels, colors, 0.12, 2)
+    assert_same([sk.overlay_labels(image.to(DEVICE), moved, colors.to(DEVICE), 0.12, 2)], [expected])
     members = torch.eye(n + 1, dtype=torch.bool)
     expected = as_tensors(sk.pack_labels(labels, members))
     assert_same(as_tensors(sk.pack_labels(moved, members.to(DEVICE))), expected)
