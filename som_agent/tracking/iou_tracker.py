@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from som_agent.regions import BoolArray, FloatArray, Regions
-from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap, totals
+from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.flow import backward_flow, gray, warp_labels
-from som_agent.tracking.tracks import Tracked
+from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
+from som_agent.tracking.tracks import Tracked, joined
 from som_agent.video.frame import Frame, Image
 
 __all__ = ["IouTracker"]
 
 SNAP_PENALTY = 0.15
 """A segment of this frame must fit this much worse before a track keeps its old outline instead."""
-REJOIN_LIKENESS = 0.5
-"""Likeness of colour at which a piece that broke off is taken for a part of the object still."""
 MOMENTUM_S = 0.5
 """Seconds for which a hidden object is expected to keep its velocity."""
 RECALL_SCORE = 0.5
@@ -28,7 +26,10 @@ RECALL_SCORE = 0.5
 
 @dataclass
 class _Track:
-    """One track: running means of colour, area and velocity (pixels a second), and the last centre seen."""
+    """One track: running means of colour, area and velocity (pixels a second), and the last centre seen.
+
+    `part`: it was adopted, maybe finer than what the segmenter tells apart. `whole`: the track it belongs to.
+    """
 
     id: int
     color: FloatArray
@@ -38,6 +39,19 @@ class _Track:
     velocity: FloatArray
     hits: int = 1
     confirmed: bool = False
+    part: bool = False
+    whole: int | None = None
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The newest frame: its picture, its time, and the tracks found in it, in step with `ids`."""
+
+    image: Image
+    gray: Image
+    time: float
+    regions: Regions
+    ids: list[int]
 
 
 @dataclass
@@ -78,26 +92,25 @@ class IouTracker:
         self.max_tracks = max_tracks
         self._tracks: dict[int, _Track] = {}
         self._next_id = 1
-        self._before: tuple[Image, Regions, list[int]] | None = None
+        self._before: _Before | None = None
 
     def update(self, frame: Frame, regions: Regions) -> Tracked:
         """See `Tracker.update`."""
         now = gray(frame.image)
+        warped = self._warped(now, regions)
+        if warped is not None:
+            parts = [k for k, i in enumerate(warped.ids) if self._tracks[i].part]
+            regions = divided(regions, warped.regions.select(parts)) if parts else regions
         features = Features.measure(frame.image, regions)
         found = _Found([], [], [])
-        first = self._before is None
-        if self._before is not None and self._before[1].atoms.shape == regions.atoms.shape:
-            before, past, past_ids = self._before
-            flow = backward_flow(now, before, regions.atoms.shape[::-1])
-            warped = Regions.from_atoms(warp_labels(past.atoms, flow), past.members)
-            self._continue(found, warped, past_ids, regions, features, frame.time)
-        fresh = _unexplained(regions, found.members)
+        if warped is not None:
+            self._continue(found, warped.regions, warped.ids, regions, features, frame.time)
+        fresh = unexplained(regions, found.members, self._are_parts(found.ids))
         self._recall(found, fresh, regions, features, frame.time)
-        self._start(found, fresh, regions, features, frame.time, at_once=first)
-
+        self._start(found, fresh, regions, features, frame.time, at_once=self._before is None)
         gone, occluded = self._forget(set(found.ids), frame.time)
-        present = regions.regroup(_stack(found.members, regions))
-        self._before = (now, present, found.ids)
+        present = regions.regroup(stack(found.members, regions))
+        self._before = _Before(frame.image, now, frame.time, present, found.ids)
         shown = [k for k, i in enumerate(found.ids) if self._tracks[i].confirmed]
         return Tracked(
             regions=present.select(shown),
@@ -107,6 +120,35 @@ class IouTracker:
             occluded=occluded,
             gone=gone,
         )
+
+    def adopt(self, masks: BoolArray, whole: int | None = None) -> list[int]:
+        """See `Tracker.adopt`. A part goes on by its outline where no segment of a frame fits it."""
+        before = self._before
+        masks = masks[: max(self.max_tracks - len(self._tracks), 0)]
+        if before is None or not len(masks):
+            return []
+        regions = joined(before.regions, masks)
+        features = Features.measure(before.image, regions)
+        n = len(before.ids)
+        found = _Found(list(before.ids), list(regions.members[:n]), [1.0] * n)
+        for members in regions.members[n:]:
+            track = self._new(before.time, confirmed=True)
+            track.part, track.whole = True, whole
+            self._see(found, track, members, 1.0, features, before.time)
+        self._before = replace(before, regions=regions, ids=found.ids)
+        return found.ids[n:]
+
+    def _warped(self, now: Image, regions: Regions) -> _Before | None:
+        """The tracks of the frame before where the flow takes them; None if there was none of this size."""
+        before = self._before
+        if before is None or before.regions.atoms.shape != regions.atoms.shape:
+            return None
+        flow = backward_flow(now, before.gray, regions.atoms.shape[::-1])
+        atoms = warp_labels(before.regions.atoms, flow)
+        return replace(before, regions=Regions.from_atoms(atoms, before.regions.members))
+
+    def _are_parts(self, ids: list[int]) -> list[bool]:
+        return [self._tracks[i].part for i in ids]
 
     def _continue(
         self,
@@ -132,12 +174,17 @@ class IouTracker:
         areas = features.area(members)
         score *= (np.minimum(sizes, areas) / np.maximum(np.maximum(sizes, areas), 1)) ** 0.5
         n, m = len(past_ids), len(regions)
-        own = np.eye(n, dtype=bool)
-        score[:, m:] = np.where(own, score[:, m:] - SNAP_PENALTY, 0.0)
+        # The segmenter may not see a part's outline at all: the old one is as good as any segment's.
+        penalty = np.where(self._are_parts(past_ids), 0.0, SNAP_PENALTY)[:, None]
+        score[:, m:] = np.where(np.eye(n, dtype=bool), score[:, m:] - penalty, 0.0)
         pairs = best_pairs(score, self.min_iou)
         rows = [i for i, _ in pairs]
         kept = disentangle(members[[j for _, j in pairs]], warped.members[rows], shared[rows])
-        kept = _rejoin(kept, shared[rows], colors[rows], regions, features)
+        parts = self._are_parts([past_ids[i] for i in rows])
+        kept = rejoin(kept, parts, shared[rows], colors[rows], regions, features)
+        row_of = {past_ids[i]: k for k, i in enumerate(rows)}
+        wholes = [row_of.get(self._tracks[past_ids[i]].whole or 0, -1) for i in rows]
+        kept = inside_wholes(kept, wholes, features)
         for (i, j), mask in zip(pairs, kept, strict=True):
             if mask.any():
                 self._see(found, self._tracks[past_ids[i]], mask, float(iou[i, j]), features, time)
@@ -158,7 +205,7 @@ class IouTracker:
         ]
         tentative = [k for k, i in enumerate(found.ids) if not self._tracks[i].confirmed]
         members = np.concatenate(
-            [regions.members[fresh], _stack([found.members[k] for k in tentative], regions)]
+            [regions.members[fresh], stack([found.members[k] for k in tentative], regions)]
         )
         if not lost or not len(members):
             return
@@ -204,11 +251,16 @@ class IouTracker:
         for j in sorted(fresh, key=lambda j: -int(regions.areas[j])):
             if len(self._tracks) >= self.max_tracks:
                 return
-            color, center = np.zeros(3, np.float32), np.zeros(2, np.float32)  # of no weight: no hits yet
-            track = _Track(self._next_id, color, 0.0, center, time, center, hits=0, confirmed=at_once)
-            self._tracks[track.id] = track
-            self._next_id += 1
+            track = self._new(time, confirmed=at_once)
             self._see(found, track, regions.members[j], 1.0, features, time)
+
+    def _new(self, time: float, *, confirmed: bool) -> _Track:
+        """The next track; it has not been seen yet, so its means are of no weight."""
+        color, center = np.zeros(3, np.float32), np.zeros(2, np.float32)
+        track = _Track(self._next_id, color, 0.0, center, time, center, hits=0, confirmed=confirmed)
+        self._tracks[track.id] = track
+        self._next_id += 1
+        return track
 
     def _see(
         self, found: _Found, track: _Track, mask: BoolArray, score: float, features: Features, time: float
@@ -245,58 +297,3 @@ class IouTracker:
             else:
                 occluded.append(track.id)
         return gone, occluded
-
-
-def _stack(members: list[BoolArray], regions: Regions) -> BoolArray:
-    return np.array(members, bool).reshape(len(members), regions.members.shape[1])
-
-
-def _rejoin(
-    kept: BoolArray,
-    shared: npt.NDArray[np.float64],
-    colors: FloatArray,
-    regions: Regions,
-    features: Features,
-) -> BoolArray:
-    """Give pieces back to the tracks that they broke off from.
-
-    A region that nothing explains, and that was mostly one track's in the frame before, is still a part of
-    it if it looks like it and touches it (a side of a cup that turned into the shade).
-
-    Args:
-        kept: the tracks' masks so far, `[N, A + 1] bool`.
-        shared: pixels that each track's warped mask shares with each atom, `[N, A + 1]`.
-        colors: the tracks' colours, `[N, 3]`.
-        regions: the present regions.
-        features: of the present frame.
-    """
-    pieces = regions.members[_unexplained(regions, list(kept))]
-    if not len(pieces) or not len(kept):
-        return kept
-    owned = totals(pieces, shared.T).T / features.area(pieces)
-    like = likeness(colors, features.colors(pieces))
-    whole = kept.copy()
-    for piece, owner in enumerate(owned.argmax(axis=0)):
-        touches = regions.touching[whole[owner]][:, pieces[piece]].any()
-        if touches and owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
-            whole[owner] |= pieces[piece]
-    return whole
-
-
-def _unexplained(regions: Regions, members: list[BoolArray]) -> list[int]:
-    """Proposed regions that no track accounts for.
-
-    A region mostly covered by tracks is explained by them, unless it is a proposed part of another
-    proposed region (the handle of a mug): then only a track of about the same pixels explains it.
-    """
-    tracks = _stack(members, regions)
-    proposed = np.flatnonzero(regions.proposed)
-    areas = np.maximum(regions.areas[proposed], 1)
-    own = regions.members[proposed]
-    covered = totals(own & tracks.any(axis=0), regions.atom_areas[:, None])[:, 0] / areas
-    pixels = np.where(own, regions.atom_areas, 0).astype(np.float64)
-    alike = iou_matrix(pixels, areas, tracks, regions.atom_areas).max(axis=1, initial=0.0)
-    parents = regions.parents[proposed]
-    part = (parents >= 0) & regions.proposed[parents]
-    explained = np.where(part, alike, covered) >= 0.5
-    return [int(j) for j in proposed[~explained]]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from som_agent.regions import FloatArray, IntArray, Regions
+import numpy as np
+
+from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_agent.video.frame import Frame
 
-__all__ = ["Tracked", "Tracker"]
+__all__ = ["Tracked", "Tracker", "joined"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,32 @@ class Tracked:
     occluded: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
 
+    def plus(self, ids: Sequence[int], members: BoolArray, scores: Sequence[float]) -> Tracked:
+        """These tracks and more of them after these, which are sets of the same atoms, `[M, A + 1] bool`."""
+        regions = self.regions
+        areas = members @ regions.atom_areas
+        sums = members @ (regions.atom_centroids * regions.atom_areas[:, None])
+        centers = (sums / np.maximum(areas, 1)[:, None]).astype(np.float32)
+        return replace(
+            self,
+            regions=regions.regroup(np.concatenate([regions.members, members])),
+            ids=np.concatenate([self.ids, np.array(ids, np.int32)]),
+            scores=np.concatenate([self.scores, np.array(scores, np.float32)]),
+            centers=np.concatenate([self.centers, centers]),
+        )
+
+    def adopting(self, ids: Sequence[int], masks: BoolArray) -> Tracked:
+        """These tracks and after them the masks `[M, h, w] bool` that a tracker has adopted."""
+        regions, n = joined(self.regions, masks), len(self.ids)
+        own = replace(self, regions=regions.regroup(regions.members[:n]))
+        return own.plus(ids, regions.members[n:], [1.0] * len(ids))
+
+
+def joined(regions: Regions, masks: BoolArray) -> Regions:
+    """The regions and after them more, given as masks `[M, h, w] bool` of which none is empty."""
+    own = [regions.mask(i) for i in range(len(regions))]
+    return Regions.from_masks(np.array([*own, *masks]))
+
 
 class Tracker(Protocol):
     """Regions per frame → tracks."""
@@ -41,5 +70,20 @@ class Tracker(Protocol):
         Args:
             frame: the picture that was segmented, and its time; times must not go backwards.
             regions: what the segmenter found in it.
+        """
+        ...
+
+    def adopt(self, masks: BoolArray, whole: int | None = None) -> list[int]:
+        """Start tracks in the newest frame, as if they had been seen in it: the parts of an object, say.
+
+        They may lie on tracks and on each other. What is tracked goes on as it is.
+
+        Args:
+            masks: `[N, h, w] bool` of the size of the frame that was tracked, none empty, the largest first.
+            whole: the track of which they are parts: they stay on it, and go on without it.
+
+        Returns:
+            The ids of the new tracks, confirmed ones, in the order of the masks: fewer where the tracker has
+            no room for all, none before the first frame.
         """
         ...

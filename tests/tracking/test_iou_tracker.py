@@ -284,3 +284,81 @@ def test_a_stalled_camera_does_not_stretch_the_memory(make):
     assert gone == [first]
     assert first not in set().union(*ids[4:])
     assert len(ids[-1]) == 2
+
+
+def halves(i):
+    """A block that moves, and its left and right half, masks `[h, w]`."""
+    w, h = SIZE
+    left, right = np.zeros((2, h, w), bool)
+    left[20:60, 20 + 2 * i : 40 + 2 * i] = True
+    right[20:60, 40 + 2 * i : 60 + 2 * i] = True
+    return left | right, left, right
+
+
+def block(make, i, **more):
+    return make.labels({1: (20 + 2 * i, 20, 60 + 2 * i, 60), 3: (90, 60, 112, 78), **more}, SIZE)
+
+
+def iou(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def shown(tracked):
+    return {int(track): tracked.regions.mask(k) for k, track in enumerate(tracked.ids)}
+
+
+def textured(make, labels, i):
+    """A picture with something to see in it, that moves along with the block."""
+    rng = np.random.default_rng(3)
+    picture = make.paint(labels).astype(int)
+    picture[20:60, 20 + 2 * i : 60 + 2 * i] += rng.integers(-60, 60, (10, 10, 1)).repeat(4, 0).repeat(4, 1)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def test_adopted_parts_are_followed_though_no_segmenter_sees_them(make):
+    tracker = IouTracker()
+    parts = []
+    for i in range(20):
+        labels = block(make, i)
+        frame = Frame(textured(make, labels, i), i, i / 10)
+        masks = shown(tracker.update(frame, Regions.from_labels(labels)))
+        whole, left, right = halves(i)
+        if i == 2:
+            parts = tracker.adopt(np.array([left, right]), whole=1)
+            assert parts == [3, 4], "new ids"
+        assert sorted(masks) == [1, 2, *(parts if i > 2 else [])]
+        np.testing.assert_array_equal(masks[1], whole)
+        for track, truth in zip(parts if i > 2 else [], (left, right), strict=False):
+            assert iou(masks[track], truth) > 0.8
+            assert not (masks[track] & ~whole).any(), "a part stays on its whole"
+
+
+def test_parts_go_on_when_their_whole_is_lost_and_do_not_keep_it_from_coming_back(make):
+    tracker = IouTracker()
+    for i in range(12):
+        labels = block(make, 0)
+        split = i in (4, 5, 6)  # for a while the segmenter sees the parts and not the whole
+        labels[20:60, 40:60][labels[20:60, 40:60] == 1] = 2 if split else 1
+        tracked = tracker.update(Frame(make.paint(block(make, 0)), i, i / 10), Regions.from_labels(labels))
+        _, left, right = halves(0)
+        if i == 1:
+            parts = tracker.adopt(np.array([left, right]), whole=1)
+        if i > 1:
+            masks = shown(tracked)
+            assert set(parts) <= set(masks)
+            assert iou(masks[parts[0]], left) > 0.9
+            assert iou(masks[parts[1]], right) > 0.9
+    assert iou(masks[1], left | right) > 0.9
+    assert sorted(masks) == [1, 2, *parts], "nothing new was started"
+
+
+def test_adopting_is_bounded_and_needs_a_frame(make):
+    tracker = IouTracker(max_tracks=3)
+    _, left, right = halves(0)
+    assert tracker.adopt(np.array([left, right])) == []
+    labels = block(make, 0)
+    tracker.update(Frame(make.paint(labels), 0, 0.0), Regions.from_labels(labels))
+    assert tracker.adopt(np.zeros((0, *labels.shape), bool)) == []
+    assert tracker.adopt(np.array([left, right])) == [3], "there is room for one more"
+    tracked = tracker.update(Frame(make.paint(labels), 1, 0.1), Regions.from_labels(labels))
+    assert tracked.ids.tolist() == [1, 2, 3]
