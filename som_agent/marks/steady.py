@@ -18,10 +18,11 @@ __all__ = ["SteadyPlacer"]
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where a mark was: its anchor, its label's offset from it, and its object's centre."""
+    """Where a mark was: its anchor, its label's offset from it and size, and its object's centre."""
 
     anchor: FloatArray
     offset: FloatArray
+    choice: int
     center: FloatArray
 
 
@@ -49,15 +50,19 @@ class SteadyPlacer:
         h, w = regions.atoms.shape
         previous = np.full((len(marks), 2), np.nan, np.float32)
         offsets = previous.copy()
+        choices = np.zeros(len(marks), np.int32)
         for k, mark in enumerate(marks):
             spot = self._spots.get(mark.mark)
             if spot is not None:
                 previous[k] = spot.anchor + centers[k] - spot.center
                 offsets[k] = spot.offset
+                choices[k] = spot.choice
         sizes = plate_sizes([mark.label for mark in marks], self.style, size, (w, h))
-        placement = place(regions.visible(), sizes, previous, offsets)
+        placement = place(regions.visible(), sizes, previous, offsets, choices)
         self._spots = {
-            mark.mark: _Spot(placement.anchors[k], placement.offsets[k], centers[k])
+            mark.mark: _Spot(
+                placement.anchors[k], placement.offsets[k], int(placement.choices[k]), centers[k]
+            )
             for k, mark in enumerate(marks)
             if np.isfinite(placement.centers[k]).all()
         }

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from som_agent.marks import place, plate_box
-from som_agent.marks.placement import GAP
+from som_agent.marks.inside import GAP
 
 
 def cells(h, w, n, seed, ground=0.2):
@@ -162,6 +162,69 @@ def test_a_label_beside_its_region_keeps_its_side():
     other_side = -first.offsets
     second = place(labels, [(12, 12)], first.anchors, other_side)
     np.testing.assert_allclose(second.offsets, other_side, atol=1e-3)
+
+
+def test_a_label_that_would_hide_its_object_is_smaller():
+    labels = np.zeros((120, 200), np.int32)
+    labels[10:100, 10:100] = 1  # room for the wanted size
+    labels[40:64, 120:150] = 2  # holds it, but would be hidden
+    labels[80:92, 120:134] = 3  # holds only the smallest
+    sizes = np.array([[(24, 20), (18, 14), (12, 10)]] * 3)
+    placement = place(labels, sizes)
+    assert placement.inside.all()
+    assert placement.choices.tolist() == [0, 2, 2]
+    check(labels, sizes[np.arange(3), placement.choices], placement)
+
+
+def test_a_label_keeps_its_size_until_it_must_change():
+    sizes = np.array([[(24, 20), (12, 10)]])
+
+    def choice(side, before):
+        labels = np.zeros((120, 120), np.int32)
+        labels[10 : 10 + side, 10 : 10 + side] = 1
+        middle = np.full((1, 2), 10 + side / 2, np.float32)
+        memory = (None, None, None) if before is None else (middle, np.zeros((1, 2)), [before])
+        placement = place(labels, sizes, *memory)
+        assert placement.inside[0]
+        return int(placement.choices[0])
+
+    border = next(side for side in range(20, 100) if choice(side, None) == 0)
+    for side in range(border - 3, border + 4):
+        assert choice(side, 0) == 0, "neither smaller at once"
+        assert choice(side, 1) == 1, "nor larger"
+    assert choice(border - 12, 0) == 1
+    assert choice(border + 25, 1) == 0
+
+
+def test_labels_do_not_read_as_one_number_even_where_it_is_tight():
+    labels = np.zeros((16, 64), np.int32)
+    for k in range(4):
+        labels[:, 16 * k : 16 * k + 16] = k + 1
+    sizes = [(12, 12)] * 4
+    plates = check(labels, sizes, place(labels, sizes))
+    for a, b in combinations(plates, 2):
+        assert not overlap(a, b, gap=round(GAP * 12))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shape", [(720, 1280), (700, 1283), (1400, 1990)])
+def test_large_pictures_are_searched_coarsely_but_no_label_is_lost(shape, seed):
+    """The grid is every second or third pixel there; what is narrow is looked at pixel by pixel."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.int32)
+    for k in range(30):  # bars and blocks, some of just a label's size, at odd places
+        w, h = rng.integers(17, 90, 2) if k % 2 else (20 + k % 3, 14 + k % 4)
+        y, x = rng.integers(0, (shape[0] - h, shape[1] - w))
+        labels[y : y + h, x : x + w] = k + 1
+    labels[::97] = 0  # thin lines that a coarse grid does not see
+    sizes = [(20, 14)] * 30
+    placement = place(labels, sizes)
+    check(labels, sizes, placement)
+    for k in range(30):
+        rows, columns = np.nonzero(labels == k + 1)
+        if len(rows):
+            own = labels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] == k + 1
+            assert placement.inside[k] == can_hold(own, 20, 14)
 
 
 def test_marks_move_only_when_they_must():
