@@ -1,38 +1,25 @@
-"""The drawn label: text on a rounded plate in the mark's colour, made once and kept."""
+"""The drawn label: text on a plate in the mark's colour, made once and kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from som_agent.marks.style import MarkStyle
 from som_agent.regions import FloatArray
+from som_agent.video.frame import Image
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-__all__ = ["Sprite", "luminance", "plate_size", "plate_sizes", "sprite"]
+__all__ = ["luminance", "plate_size", "plate_sizes", "sprite"]
 
+_SIDE = 0.45  # plate left and right of the digits, in their heights: its edge must not join on to a 3 or a 1
 _FINE = 8  # labels are drawn this many times larger and averaged down: even edges at any size
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """A label ready to be laid over a picture: `picture * (255 - alpha) / 255 + color`.
-
-    Attributes:
-        color: `[h, w, 3] uint16` RGB, already multiplied by alpha.
-        hidden: 255 - alpha, `[h, w, 1] uint16`.
-    """
-
-    color: npt.NDArray[np.uint16]
-    hidden: npt.NDArray[np.uint16]
 
 
 def luminance(color: tuple[int, int, int]) -> float:
@@ -47,17 +34,18 @@ def plate_sizes(
     picture: tuple[int, int],
     placed_on: tuple[int, int] | None = None,
 ) -> FloatArray:
-    """Sizes for `place`: width and height of each label, `[n, 2] float32`.
+    """Sizes for `place`: width and height of each label at each of the style's sizes, `[n, S, 2] float32`.
 
     Args:
         labels: the texts.
-        style: sets the digits' height.
+        style: sets the digits' heights.
         picture: width and height of the picture that will be drawn on.
         placed_on: width and height of the label map given to `place`, where it is another: the sizes are in
             its pixels, with half a picture pixel on each side for rounding.
     """
-    glyph = style.glyph(picture)
-    sizes = np.array([plate_size(label, glyph) for label in labels], np.float32).reshape(-1, 2)
+    glyphs = style.glyphs(picture)
+    sizes = np.array([[plate_size(label, glyph) for glyph in glyphs] for label in labels], np.float32)
+    sizes = sizes.reshape(len(labels), len(glyphs), 2)
     if placed_on is None or placed_on == picture:
         return sizes
     return (sizes + 1) * np.array([placed_on[0] / picture[0], placed_on[1] / picture[1]], np.float32)
@@ -70,38 +58,30 @@ def plate_size(label: str, glyph: int) -> tuple[int, int]:
     # Every digit or letter gets the same room, so that plates of the same length are of the same size.
     cell = font.getlength("0") / cap
     width = max(len(label) * cell, font.getlength(label) / cap) * glyph
-    pad = _pad(glyph)
-    return max(round(width + 2.2 * pad), round(0.85 * (glyph + 2 * pad))), glyph + 2 * pad
+    return round(width + 2 * _SIDE * glyph), glyph + 2 * _pad(glyph)
 
 
 @lru_cache(maxsize=4096)
-def sprite(label: str, color: tuple[int, int, int], glyph: int) -> Sprite:
-    """The drawn label, of `plate_size(label, glyph)`."""
-    from PIL import Image, ImageDraw
+def sprite(label: str, color: tuple[int, int, int], glyph: int) -> Image:
+    """The drawn label, `[h, w, 3] uint8` RGB, of `plate_size(label, glyph)`; it must not be changed."""
+    import PIL.Image
+    from PIL import ImageDraw
 
     w, h = plate_size(label, glyph)
     font, _ = _font(glyph)
-    rim = max(1, round(glyph / 18)) * _FINE
-    canvas = Image.new("RGBA", (w * _FINE, h * _FINE))
+    # A plain rectangle: a rounded one, or one with a rim, makes ③ of 3 and ④ of 4 for who reads text.
+    canvas = PIL.Image.new("RGB", (w * _FINE, h * _FINE), color)
     draw = ImageDraw.Draw(canvas)
-    frame = (0, 0, w * _FINE - 1, h * _FINE - 1)
-    radius = 0.28 * h * _FINE
-    draw.rounded_rectangle(frame, radius, fill=(0, 0, 0, 200))
-    inset = (rim, rim, w * _FINE - 1 - rim, h * _FINE - 1 - rim)
-    draw.rounded_rectangle(inset, radius - rim, fill=(*color, 255))
-    ink = (0, 0, 0, 255) if luminance(color) > 0.18 else (255, 255, 255, 255)  # the stronger contrast
+    ink = (0, 0, 0) if luminance(color) > 0.18 else (255, 255, 255)  # the stronger contrast
     middle = (w * _FINE / 2, (h - _pad(glyph)) * _FINE)
     bold = round(0.035 * glyph * _FINE)
     draw.text(middle, label, font=font, anchor="ms", fill=ink, stroke_width=bold, stroke_fill=ink)
-    fine = np.asarray(canvas, np.float32)
-    fine[..., :3] *= fine[..., 3:] / 255
-    small = cv2.resize(fine, (w, h), interpolation=cv2.INTER_AREA)
-    rounded = np.round(small).astype(np.uint16)
-    return Sprite(rounded[..., :3].copy(), 255 - rounded[..., 3:])
+    return np.asarray(cv2.resize(np.asarray(canvas), (w, h), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _pad(glyph: int) -> int:
-    return max(2, int(0.27 * glyph))
+    """Plate above and below the digits."""
+    return max(2, round(0.25 * glyph))
 
 
 @lru_cache(maxsize=64)

@@ -11,16 +11,33 @@ import numpy as np
 
 from som_agent.errors import InputError
 from som_agent.history import MarkInfo
+from som_agent.marks.algebra import united
 from som_agent.marks.draw import draw_marks
 from som_agent.marks.glyphs import plate_sizes
 from som_agent.marks.mark import Mark
 from som_agent.marks.placement import Box, Placement, place, plate_box
 from som_agent.marks.style import MarkStyle
+from som_agent.marks.view import View
 from som_agent.regions import BoolArray, FloatArray, Regions
 from som_agent.scaling import resized
 from som_agent.video.frame import Frame, Image
 
-__all__ = ["MarkedFrame"]
+__all__ = ["Look", "MarkedFrame"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A frame as a model is shown it.
+
+    Attributes:
+        image: the picture with its marks, `[h, w, 3] uint8` RGB.
+        plain: the same picture without them, `[h, w, 3] uint8` RGB.
+        marks: all marks of the frame; their `plate` is in pixels of this picture, None where not drawn in it.
+    """
+
+    image: Image
+    plain: Image
+    marks: list[Mark]
 
 
 @dataclass(frozen=True)
@@ -74,13 +91,13 @@ class MarkedFrame:
     @cached_property
     def marks(self) -> list[Mark]:
         """The marks by number, in source pixels; `plate` is for the picture at the source's size."""
-        sizes = plate_sizes([info.label for info in self.infos], self.style, self.size)
-        with_label = "mark" in self.style.draw
-        plates: list[Box | None] = [
-            plate_box(center * self._scale, sizes[k]) if with_label and np.isfinite(center).all() else None
-            for k, center in zip(self.drawn, self.placement.centers, strict=True)
-        ]
-        return self._list(self.placement, plates)
+        sizes = plate_sizes([self.infos[k].label for k in self.drawn], self.style, self.size)
+        plates: list[Box | None] = [None] * len(self.drawn)
+        if "mark" in self.style.draw:
+            for row, center in enumerate(self.placement.centers * self._scale):
+                if np.isfinite(center).all():
+                    plates[row] = plate_box(center, sizes[row, self.placement.choices[row]])
+        return self._list(self.drawn, self.placement, plates)
 
     @cached_property
     def image(self) -> Image:
@@ -106,28 +123,33 @@ class MarkedFrame:
         here = ", ".join(str(info.mark) for info in self.infos) or "none"
         raise InputError(f"mark {mark} is not visible in frame {self.index}; visible marks: {here}")
 
-    def look(self, long_side_px: int) -> tuple[Image, list[Mark]]:
-        """The marks drawn for a model that sees the picture at `long_side_px`.
+    def look(self, view: View | int, marks: Sequence[int] | None = None) -> Look:
+        """The marks drawn for a model that sees the picture in this view.
 
-        The frame is brought to that size first and the marks are placed and drawn there, so that they are
-        not shrunk away.
+        The frame is brought to the size at which the model looks first, and the marks are placed and drawn
+        there, so that they are not shrunk away.
 
-        Returns:
-            The picture `[h, w, 3] uint8` RGB, and the marks with their `plate` in its pixels.
+        Args:
+            view: how the model sees pictures, or the pixels of the long side.
+            marks: the marks to draw, those not in this frame are left out; None draws those in the budget.
+
+        Raises:
+            InputError: fewer than 16 pixels.
         """
-        if long_side_px < 16:
-            raise InputError(f"a picture of {long_side_px} px is too small to draw marks on; 16 px or more")
-        w, h = self.size
-        scale = long_side_px / max(w, h)
-        size = (max(round(w * scale), 1), max(round(h * scale), 1))
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        picture = np.asarray(cv2.resize(self.frame.image, size, interpolation=method), dtype=np.uint8)
-        visible = resized(self.regions, size).select(self.drawn).visible()
-        infos = [self.infos[k] for k in self.drawn]
+        size = (View.of_side(view) if isinstance(view, int) else view).size(self.size)
+        method = cv2.INTER_AREA if size[0] < self.size[0] else cv2.INTER_CUBIC
+        plain = np.asarray(cv2.resize(self.frame.image, size, interpolation=method), dtype=np.uint8)
+        drawn = self.drawn
+        if marks is not None:
+            wanted = set(marks)
+            drawn = [k for k, info in enumerate(self.infos) if info.mark in wanted]
+        visible = resized(self.regions, size).select(drawn).visible()
+        infos = [self.infos[k] for k in drawn]
         placement = place(visible, plate_sizes([info.label for info in infos], self.style, size))
-        drawn, plates = draw_marks(picture, visible, infos, placement, self.style)
+        image, plates = draw_marks(plain, visible, infos, placement, self.style)
         small = self.regions.atoms.shape[::-1]
-        return drawn, self._list(placement.scaled(small[0] / size[0], small[1] / size[1]), plates)
+        seen = placement.scaled(small[0] / size[0], small[1] / size[1])
+        return Look(image, plain, self._list(drawn, seen, plates))
 
     @property
     def _scale(self) -> FloatArray:
@@ -135,10 +157,12 @@ class MarkedFrame:
         h, w = self.regions.atoms.shape
         return np.array([self.size[0] / w, self.size[1] / h], np.float32)
 
-    def _list(self, placement: Placement, plates: Sequence[Box | None]) -> list[Mark]:
-        """The marks with their places; `placement` in pixels of the processed size."""
+    def _list(self, drawn: Sequence[int], placement: Placement, plates: Sequence[Box | None]) -> list[Mark]:
+        """All marks with their places; `placement`, of those `drawn`, in pixels of the processed size."""
         sx, sy = (float(v) for v in self._scale)
-        row_of = {k: row for row, k in enumerate(self.drawn)}
+        row_of = {k: row for row, k in enumerate(drawn)}
+        left_out = "over the budget of marks" if drawn is self.drawn else "not drawn in this picture"
+        part_of = united(self.infos)
         marks = []
         for k, info in enumerate(self.infos):
             row = row_of.get(k)
@@ -157,7 +181,11 @@ class MarkedFrame:
                     box=(x0 * sx, y0 * sy, x1 * sx, y1 * sy),
                     area=max(round(float(self.regions.areas[k]) * sx * sy), 1),
                     shown=row is not None and (plate is not None or "mark" not in self.style.draw),
-                    reason="over the budget of marks" if row is None else placement.reason(row),
+                    reason=placement.reason(row)
+                    if row is not None
+                    else f"drawn as a part of {part_of[info.label]}"
+                    if info.label in part_of
+                    else left_out,
                     score=float(self.scores[k]),
                 )
             )

@@ -11,6 +11,12 @@ __all__ = ["PARTS", "MarkStyle", "parse_draw"]
 PARTS = ("mark", "mask", "box", "contour")
 
 
+_SMALLER = (1.0, 0.75, 0.55)
+"""Heights of digits to choose from, as parts of the wanted one."""
+_LEAST_PX = 9
+"""Digits that are lower than this are not drawn smaller still: they could not be read."""
+
+
 @dataclass(frozen=True)
 class MarkStyle:
     """What is drawn for each mark.
@@ -18,8 +24,8 @@ class MarkStyle:
     Attributes:
         draw: any of "mark" (the label on its plate), "mask" (a tint), "box" and "contour".
         alpha: strength of the tint, 0 to 1.
-        glyph_px: height of the label's digits in pixels of the picture; None chooses it from the picture's
-            size so that it can still be read when a model looks at the picture shrunk to some 336 pixels.
+        glyph_px: height of the label's digits in pixels of the picture, the same for all; None chooses it
+            from the picture's size and, where objects are small, from theirs.
     """
 
     draw: tuple[str, ...] = ("mark", "mask", "contour")
@@ -33,9 +39,12 @@ class MarkStyle:
         if self.glyph_px is not None and self.glyph_px < 5:
             raise InputError(f"glyph_px is {self.glyph_px}, but digits need at least 5 pixels to be read")
 
-    def glyph(self, size: tuple[int, int]) -> int:
-        """Height of the digits in a picture of `size` (width, height), in pixels."""
-        return self.glyph_px or max(11, round(0.025 * max(size)))
+    def glyphs(self, size: tuple[int, int]) -> tuple[int, ...]:
+        """Heights of digits in a picture of `size` (width, height): the wanted one first."""
+        if self.glyph_px is not None:
+            return (self.glyph_px,)
+        wanted = max(12, round(0.026 * max(size)))
+        return tuple(max(_LEAST_PX, round(part * wanted)) for part in _SMALLER)
 
     def line(self, size: tuple[int, int]) -> int:
         """Thickness of contours, boxes and leader lines in a picture of `size` (width, height), in pixels."""
