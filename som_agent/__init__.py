@@ -4,6 +4,7 @@
 import som_agent as som
 
 marked = som.mark("kitchen.jpg")                   # marked.image, marked.marks, marked.mask(3)
+zoom = som.zoom("kitchen.jpg", 3)                  # its parts, 3a and 3b: zoom.image, zoom.marks
 for marked in som.track("cups.mp4"): ...           # one MarkedFrame per frame, as a stream
 answer = som.ask("cups.mp4", "Which marks are red?")
 session = som.Session()                            # frame by frame: session.step(image, time=0.0)
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from som_agent.answer import Answer
-    from som_agent.api import ask, mark, track
+    from som_agent.api import ask, mark, track, zoom
     from som_agent.errors import SomError
     from som_agent.marks.marked import MarkedFrame
     from som_agent.marks.style import MarkStyle
+    from som_agent.marks.zoom import Zoom
     from som_agent.regions import Regions
     from som_agent.runs import read_run
     from som_agent.session import Session
@@ -37,11 +39,13 @@ __all__ = [
     "Session",
     "Settings",
     "SomError",
+    "Zoom",
     "ask",
     "mark",
     "open_video",
     "read_run",
     "track",
+    "zoom",
 ]
 
 # Names are imported when they are used: `som-agent --help` must not wait for torch and OpenCV.
@@ -54,11 +58,13 @@ _HOME = {
     "Session": "som_agent.session",
     "Settings": "som_agent.settings",
     "SomError": "som_agent.errors",
+    "Zoom": "som_agent.marks.zoom",
     "ask": "som_agent.api",
     "mark": "som_agent.api",
     "open_video": "som_agent.video",
     "read_run": "som_agent.runs",
     "track": "som_agent.api",
+    "zoom": "som_agent.api",
 }
 
 

@@ -1,8 +1,9 @@
-"""The three functions of `import som_agent`: mark a picture, track a video, ask about either."""
+"""The functions of `import som_agent`: mark a picture, look into a mark, track a video, ask about either."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,19 @@ from som_agent.errors import InputError
 from som_agent.grounding import ask as ask_history
 from som_agent.grounding import check_question, load_answerer
 from som_agent.marks.marked import MarkedFrame
+from som_agent.marks.zoom import Zoom
 from som_agent.runs import is_run, read_run
+from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.base import Segmenter
+from som_agent.segmenters.labels import LabelsSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
-from som_agent.video import Image, open_video
+from som_agent.video import Frame, Image, open_video
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-__all__ = ["ask", "mark", "track"]
+__all__ = ["ask", "mark", "track", "zoom"]
 
 
 def mark(
@@ -33,18 +37,56 @@ def mark(
     Args:
         image: a picture file, or `[H, W, 3] uint8` RGB.
         segmenter: a name or a segmenter.
-        settings: fields of `Settings`, `max_marks=12` for example.
+        settings: fields of `Settings`, `max_marks=12` for example. Unless they name a size, masks that are
+            ready-made are taken at the picture's own.
 
     Raises:
         InputError: not a picture.
     """
-    session = Session(segmenter, Settings(**settings))
+    return _stepped(image, segmenter, settings)[1]
+
+
+def zoom(
+    image: str | Path | Image,
+    mark: int | str,
+    *,
+    segmenter: str | Segmenter = "hierarchy",
+    parts: str | Segmenter | None = None,
+    **settings: Any,
+) -> Zoom:
+    """Mark one picture and open one of its marks; see `Session.zoom`.
+
+    Args:
+        image: a picture file, or `[H, W, 3] uint8` RGB.
+        mark: number or label of the mark to open.
+        segmenter: a name or a segmenter.
+        parts: the one that finds the parts of the mark; the same by default.
+        settings: fields of `Settings`, `max_marks=12` for example.
+
+    Raises:
+        InputError: not a picture, or it has no such mark.
+        SegmenterError: the segmenter cannot segment a part of a picture.
+    """
+    session, _ = _stepped(image, segmenter, settings)
+    return session.zoom(mark, segmenter=parts)
+
+
+def _stepped(
+    image: str | Path | Image, segmenter: str | Segmenter, settings: dict[str, Any]
+) -> tuple[Session, MarkedFrame]:
+    """A session that has taken one picture."""
+    chosen, loaded = Settings(**settings), load_segmenter(segmenter)  # what was mistyped shows at once
     if isinstance(image, np.ndarray):
-        return session.step(image, time=0.0)
-    with open_video(image) as pictures:
-        if pictures.frame_count != 1:
-            raise InputError(f"{image} is not a single picture; use track for videos and folders")
-        return session.step(next(iter(pictures)))
+        frame = Frame(image, 0, 0.0)
+    else:
+        with open_video(image) as pictures:
+            if pictures.frame_count != 1:
+                raise InputError(f"{image} is not a single picture; use track for videos and folders")
+            frame = next(iter(pictures))
+    if "size" not in settings and isinstance(loaded, LabelsSegmenter):
+        chosen = replace(chosen, size=max(chosen.size, *frame.image.shape[:2]))
+    session = Session(loaded, chosen)
+    return session, session.step(frame)
 
 
 def track(

@@ -34,13 +34,17 @@ class MarkInfo:
 
     Attributes:
         mark: the number, from 1.
-        label: what is drawn, "3" or "C".
+        label: what is drawn, "3", "C" or "3a".
         color: RGB, 0 to 255.
+        parent: the mark that this one is a part of, None for none; it may be gone by now.
+        made_of: what a mark that was made of others is, "3 ∪ 4" for example, in their labels; else None.
     """
 
     mark: int
     label: str
     color: tuple[int, int, int]
+    parent: int | None = None
+    made_of: str | None = None
 
 
 @dataclass(frozen=True)

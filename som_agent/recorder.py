@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from som_agent.history import History, MarkInfo, Observation, traces
+from som_agent.history import GONE, History, MarkInfo, Observation, traces
 
 __all__ = ["Recorder"]
 
@@ -36,6 +36,23 @@ class Recorder:
         self._recent.append((frame, time, observations))
         self._added += 1
         self._count.update(row.mark for row in observations)
+        self._trim()
+
+    def renew(self, observations: list[Observation]) -> None:
+        """Take in what is seen of every mark in the newest frame now: it has new marks.
+
+        What was given up in it is not described again and stays as it was told.
+        """
+        frame, time, before = self._recent[-1]
+        rows = [*observations, *(row for row in before if row.state == GONE)]
+        self._recent[-1] = (frame, time, rows)
+        self._count.update(row.mark for row in rows)
+        self._count.subtract(row.mark for row in before)
+        self._count = +self._count
+        self._trim()
+
+    def _trim(self) -> None:
+        """Let the past become sparser until there is room."""
         while self._count.total() > self.max_rows and len(self._past) + len(self._recent) > 3:
             if len(self._past) >= len(self._recent):
                 forgotten, self._past = self._past[1::2], self._past[::2]

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from som_agent.answer import Answer
 from som_agent.errors import InputError
-from som_agent.history import History, Observation
+from som_agent.history import History, MarkInfo, Observation
+from som_agent.incoming import next_frame
 from som_agent.keyframes import KeyframeStore
+from som_agent.marks.algebra import Derived, Op, derive
 from som_agent.marks.book import MarkBook
 from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.steady import SteadyPlacer
+from som_agent.marks.zoom import Zoom, known_parts, open_mark, row_of
 from som_agent.observe import Observer
 from som_agent.recorder import Recorder
-from som_agent.scaling import fit
+from som_agent.regions import Regions
+from som_agent.scaling import fit, resized
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.base import Segmenter
 from som_agent.settings import Settings
-from som_agent.tracking import IouTracker, Tracker
+from som_agent.tracking import IouTracker, Tracked, Tracker
 from som_agent.video.frame import Frame, Image
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 __all__ = ["Session"]
+
+TRACKED_PX = 12
+"""A part of fewer pixels, at the size of the pictures inside, is not followed."""
+
+
+@dataclass(frozen=True)
+class _Now:
+    """The newest frame.
+
+    Attributes:
+        small: the picture that was processed.
+        found: the tracks that the tracker has.
+        tracked: these and those that are made of them.
+        marked: what the caller sees.
+    """
+
+    small: Image
+    found: Tracked
+    tracked: Tracked
+    marked: MarkedFrame
 
 
 class Session:
@@ -60,8 +84,10 @@ class Session:
         self._observer = Observer()
         self._recorder = Recorder(self.settings.max_rows)
         self._keyframes = KeyframeStore(self.settings.keyframes)
+        self._derived: dict[int, Derived] = {}  # track → what it is made of, in the order of their making
+        self._device = device
         self._last: Frame | None = None
-        self._mask_size = (0, 0)
+        self._now: _Now | None = None
 
     def step(self, image: Image | Frame, *, time: float | None = None) -> MarkedFrame:
         """Take the next frame.
@@ -73,10 +99,117 @@ class Session:
         Raises:
             InputError: not such a picture, another size than before, or a time before the last one.
         """
-        frame = self._checked(image, time)
-        small = Frame(fit(frame.image, self.settings.size), frame.index, frame.time, frame.name)
-        tracked = self._tracker.update(small, self.segmenter.segment(small))
-        choice = self._book.choose(tracked)
+        frame = self._last = next_frame(image, time, self._last)
+        small = replace(frame, image=fit(frame.image, self.settings.size))
+        found = self._tracker.update(small, self.segmenter.segment(small))
+        now = self._show(frame, small.image, found)
+        gone = now.tracked.gone
+        self._recorder.add(frame.index, frame.time, self._observe(now, gone))
+        self._keyframes.add(now.marked)
+        self._book.forget(gone, self._recorder.remembered)
+        for track in self._derived.keys() & set(gone):
+            del self._derived[track]
+        return now.marked
+
+    def run(self, frames: Iterable[Frame]) -> Iterator[MarkedFrame]:
+        """Step through frames."""
+        for frame in frames:
+            yield self.step(frame)
+
+    @property
+    def newest(self) -> MarkedFrame | None:
+        """The newest frame with all its marks, those that were made since it came included."""
+        return None if self._now is None else self._now.marked
+
+    def zoom(
+        self, mark: int | str, *, segmenter: str | Segmenter | None = None, max_marks: int | None = None
+    ) -> Zoom:
+        """Open a mark of the newest frame: a closer look, in which its parts are marks of their own.
+
+        The parts are labelled after the mark, "3a" and "3b", and followed in the frames to come, even when
+        the mark itself is gone. A part that has a mark already, from an earlier look say, keeps it. One that
+        has fewer than 12 pixels at the size of the pictures inside is not followed: `Zoom.untracked`.
+
+        Args:
+            mark: number or label.
+            segmenter: finds the parts; the session's own by default. A name is loaded anew at every call.
+            max_marks: most parts, the largest ones; the settings' by default.
+
+        Raises:
+            InputError: the mark is not visible in the newest frame.
+            SegmenterError: the segmenter cannot segment a part of a picture.
+        """
+        most = self.settings.max_marks if max_marks is None else max_marks
+        if most < 1:
+            raise InputError(f"max_marks must be at least 1, got {most}")
+        marked = self._seen().marked
+        opened = open_mark(
+            marked,
+            mark,
+            self.segmenter if segmenter is None else load_segmenter(segmenter, device=self._device),
+            number=lambda parts: self._number(marked.infos[row_of(marked, mark)], parts),
+            max_marks=most,
+            size=self.settings.size,
+        )
+        parts = {info.mark for info in opened.marked.infos}
+        return replace(opened, untracked=frozenset(parts.difference(self._book.tied)))
+
+    def union(self, *marks: int | str) -> MarkInfo:
+        """A mark of all that the given ones cover. It is drawn in place of them.
+
+        It is computed from their masks in every frame from the newest one on, and like any other it can be
+        opened, cited and combined. It is gone when all of them are. Asked for again it is the same.
+
+        Args:
+            marks: two or more, by number or label.
+
+        Raises:
+            InputError: one of them is not visible in the newest frame, or they are fewer than two.
+        """
+        return self._combine("union", marks)
+
+    def intersection(self, *marks: int | str) -> MarkInfo:
+        """A mark of what all the given ones share; gone when one of them is. See `union`.
+
+        Raises:
+            InputError: as in `union`, or they share nothing in the newest frame.
+        """
+        return self._combine("intersection", marks)
+
+    def minus(self, mark: int | str, *others: int | str) -> MarkInfo:
+        """A mark of what the others leave of the first one; gone when that one is. See `union`.
+
+        Raises:
+            InputError: as in `union`, or they leave nothing in the newest frame.
+        """
+        return self._combine("minus", (mark, *others))
+
+    @property
+    def history(self) -> History:
+        """The mark table and what was seen so far."""
+        size = (0, 0) if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
+        mask_size = (0, 0) if self._now is None else (self._now.small.shape[1], self._now.small.shape[0])
+        return self._recorder.history(
+            self._book.table, size=size, mask_size=mask_size, segmenter=self.segmenter.name
+        )
+
+    @property
+    def observations(self) -> list[Observation]:
+        """What was seen of every mark in the newest frame."""
+        return self._recorder.newest
+
+    def ask(
+        self, question: str, *, lmm: str | BaseChatModel = "attributes", name: str | None = None
+    ) -> Answer:
+        """Answer a question about everything seen so far; see `som_agent.grounding.ask`."""
+        from som_agent.grounding import ask
+
+        return ask(question, self.history, self._keyframes.pictures, lmm, name=name)
+
+    def _show(self, frame: Frame, small: Image, found: Tracked) -> _Now:
+        """Number and draw what was found in a frame, which is the newest one from here on."""
+        tracked = derive(found, self._derived)
+        choice = self._book.choose(tracked, small)
         drawn = [k for k, is_drawn in enumerate(choice.drawn) if is_drawn]
         regions = tracked.regions.select(choice.rows)
         placement = self._placer.place(
@@ -95,67 +228,64 @@ class Session:
             style=self.settings.style,
             unmarked=choice.unmarked,
         )
-        self._mask_size = (small.image.shape[1], small.image.shape[0])
-        rows = self._observer.observe(
-            marked,
-            small.image,
-            occluded=self._book.marks_of(tracked.occluded),
-            gone=self._book.marks_of(tracked.gone),
-        )
-        self._recorder.add(frame.index, frame.time, rows)
-        self._keyframes.add(marked)
-        self._book.forget(tracked.gone, self._recorder.remembered)
-        return marked
+        self._now = _Now(small, found, tracked, marked)
+        return self._now
 
-    def run(self, frames: Iterable[Frame]) -> Iterator[MarkedFrame]:
-        """Step through frames."""
-        for frame in frames:
-            yield self.step(frame)
-
-    @property
-    def history(self) -> History:
-        """The mark table and what was seen so far."""
-        size = (0, 0) if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
-        return self._recorder.history(
-            self._book.table, size=size, mask_size=self._mask_size, segmenter=self.segmenter.name
+    def _observe(self, now: _Now, gone: list[int]) -> list[Observation]:
+        return self._observer.observe(
+            now.marked,
+            now.small,
+            occluded=self._book.marks_of(now.tracked.occluded),
+            gone=self._book.marks_of(gone),
         )
 
-    @property
-    def observations(self) -> list[Observation]:
-        """What was seen of every mark in the newest frame."""
-        return self._recorder.newest
+    def _renew(self, found: Tracked) -> None:
+        """Show the newest frame anew: it has marks that it had not when it came."""
+        now = self._seen()
+        now = self._show(now.marked.frame, now.small, found)
+        self._recorder.renew(self._observe(now, []))
+        self._keyframes.renew(now.marked)
 
-    def ask(
-        self, question: str, *, lmm: str | BaseChatModel = "attributes", name: str | None = None
-    ) -> Answer:
-        """Answer a question about everything seen so far; see `som_agent.grounding.ask`."""
-        from som_agent.grounding import ask
+    def _seen(self) -> _Now:
+        if self._now is None:
+            raise InputError("there is no frame yet, and so no mark: step comes first")
+        return self._now
 
-        return ask(question, self.history, self._keyframes.pictures, lmm, name=name)
+    def _number(self, parent: MarkInfo, parts: Regions) -> list[MarkInfo]:
+        """Rows of the mark table for parts of a mark, given at the source's size; new ones get tracks."""
+        now = self._seen()
+        small = resized(parts, (now.small.shape[1], now.small.shape[0]))
+        known = known_parts(now.marked, small, self._book.line_of(parent.mark))
+        rows = [
+            known.get(k) or self._book.add(parent=parent.mark, neighbours=[parent.mark])
+            for k in range(len(parts))
+        ]
+        new = [k for k in range(len(parts)) if k not in known and small.areas[k] >= TRACKED_PX]
+        masks = np.array([small.mask(k) for k in new])
+        whole = self._book.tied[parent.mark]
+        tracks = self._tracker.adopt(masks, whole if whole > 0 else None) if new else []
+        for k, track in zip(new, tracks, strict=False):  # fewer where the tracker is full
+            self._book.tie(rows[k].mark, track)
+        if tracks:
+            self._renew(now.found.adopting(tracks, masks[: len(tracks)]))
+        return rows
 
-    def _checked(self, image: Image | Frame, time: float | None) -> Frame:
-        if isinstance(image, Frame):
-            frame = image
-        elif time is None:
-            raise InputError("step needs the time of the frame in seconds: step(image, time=0.0)")
-        else:
-            frame = Frame(image, 0 if self._last is None else self._last.index + 1, float(time))
-        pixels = frame.image
-        if not isinstance(pixels, np.ndarray):
-            raise InputError(f"a frame must be [H, W, 3] uint8 RGB, got {type(pixels).__name__}")
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
-            raise InputError(
-                f"a frame must be [H, W, 3] uint8 RGB, got {pixels.dtype} of shape {pixels.shape}"
-            )
-        if not math.isfinite(frame.time):
-            raise InputError(f"the time of frame {frame.index} is {frame.time}, but must be in seconds")
-        if self._last is not None:
-            if pixels.shape != self._last.image.shape:
-                was, now = (f"{s[1]}x{s[0]} px" for s in (self._last.image.shape, pixels.shape))
-                raise InputError(f"frame {frame.index} is {now}, the frames before it are {was}")
-            if frame.time < self._last.time:
-                raise InputError(
-                    f"frame {frame.index} is at {frame.time} s, before the last one ({self._last.time} s)"
-                )
-        self._last = frame
-        return frame
+    def _combine(self, op: Op, marks: tuple[int | str, ...]) -> MarkInfo:
+        now = self._seen()
+        infos = list(dict.fromkeys(now.marked.infos[row_of(now.marked, mark)] for mark in marks))
+        if len(infos) < 2:
+            raise InputError(f"{op} needs two marks or more, got {', '.join(map(str, marks)) or 'none'}")
+        tracks = self._book.tied
+        what = Derived.of(op, [tracks[info.mark] for info in infos])
+        for track, known in self._derived.items():
+            if known == what:
+                return self._book.table[-track]
+        labels = [info.label for info in infos]
+        if what.is_empty(now.tracked):
+            raise InputError(f"{what.nothing(labels)} in frame {now.marked.index}: there is nothing to mark")
+        row = self._book.add(made_of=what.written(labels), neighbours=[info.mark for info in infos])
+        track = -row.mark  # the tracker's own count up from 1
+        self._derived[track] = what
+        self._book.tie(row.mark, track, stands_for=what.operands if op == "union" else ())
+        self._renew(now.found)
+        return row

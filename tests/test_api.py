@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import som_agent as som
 from som_agent.errors import AnswererError, InputError, SegmenterError
@@ -107,3 +108,34 @@ def test_an_empty_name_is_not_the_current_folder(clip, picture, tmp_path, monkey
     for call in (som.mark, lambda name: som.ask(name, "Which is red?"), lambda name: next(som.track(name))):
         with pytest.raises(InputError, match="the source is empty"):
             call("")
+
+
+def test_zoom(picture, make):
+    image = read_image(picture)
+    image[20:60, 30:60] = (20, 90, 200)
+    zoom = som.zoom(image, "1", segmenter=f"labels:{picture.parent / 'labels'}", parts="hierarchy")
+    assert isinstance(zoom, som.Zoom)
+    assert {mark.label for mark in zoom.marks} >= {"1a", "1b"}
+    (spot,) = [mark for mark in zoom.marks if mark.label == "1b"]
+    np.testing.assert_allclose(spot.box, (30, 20, 60, 60), atol=2)
+    with pytest.raises(SegmenterError, match="masks of whole pictures"):
+        som.zoom(picture, 1, segmenter=f"labels:{picture.parent / 'labels'}")
+    with pytest.raises(InputError, match="mark 99 is not visible in frame 0; visible marks: 1, 2"):
+        som.zoom(picture, 99)
+
+
+def test_ready_made_masks_of_one_picture_are_taken_as_they_are(tmp_path):
+    """Not at the 480 pixels at which pictures are processed: no outline is rounded."""
+    labels = np.zeros((300, 1000), np.uint8)
+    labels[31:198, 13:777] = 1
+    labels[7:29, 800:833:2] = 2  # lines of one pixel
+    Image.fromarray(labels).save(tmp_path / "a.png")
+    (tmp_path / "photos").mkdir()
+    photo = tmp_path / "photos" / "a.png"
+    Image.fromarray(np.full((300, 1000, 3), 99, np.uint8)).save(photo)
+    masks = f"labels:{tmp_path}"
+    marks = som.mark(photo, segmenter=masks).marks
+    assert [mark.area for mark in marks] == [(labels == n).sum() for n in (1, 2)]
+    assert marks[0].box == (13, 31, 777, 198)
+    assert som.mark(photo, segmenter=masks, size=480).regions.atoms.shape == (144, 480)
+    assert som.zoom(photo, 1, segmenter=masks, parts="hierarchy").box == (0, 0, 853, 274)

@@ -122,3 +122,22 @@ def test_marks_of_the_table_without_observations_are_left_out():
     recorder.add(0, 0.0, [seen(1, 0)])
     assert sorted(read(recorder, 1, 2).marks) == [1]
     assert [row.mark for row in recorder.newest] == [1]
+
+
+def test_the_newest_frame_is_seen_anew():
+    recorder = Recorder(max_rows=6)
+    recorder.add(0, 0.0, [seen(1, 0), seen(2, 0)])
+    recorder.add(1, 0.1, [seen(1, 1), seen(2, 1, GONE)])
+    recorder.renew([seen(1, 1, anchor=(9.0, 9.0)), seen(3, 1)])
+    assert [(row.mark, row.state) for row in recorder.newest] == [(1, VISIBLE), (3, VISIBLE), (2, GONE)]
+    history = read(recorder, 1, 2, 3)
+    assert history.frames.tolist() == [0, 1]
+    assert {mark: trace.frames.tolist() for mark, trace in history.traces.items()} == {
+        1: [0, 1],
+        2: [0, 1],
+        3: [1],
+    }
+    assert history.traces[1].anchors[1].tolist() == [9, 9]
+    for frame in range(2, 20):
+        recorder.add(frame, frame / 10, [seen(1, frame), seen(3, frame)])
+    assert sum(len(trace) for trace in read(recorder, 1, 2, 3).traces.values()) <= 6

@@ -230,3 +230,254 @@ def test_memory_does_not_grow_with_the_video(make):
     assert len(session._book.table) <= 30, "marks that nothing remembers are forgotten"
     assert len(session._observer._last) <= 10
     assert max(session.history.marks) > 20, "although many were given"
+
+
+class Columns:
+    """A segmenter of the zoom's picture: equal columns, which are parts of whatever is opened."""
+
+    name = "columns"
+
+    def __init__(self, count=2):
+        self.count = count
+
+    def segment(self, frame):
+        h, w = frame.image.shape[:2]
+        return Regions.from_labels(np.tile(np.arange(w) * self.count // w + 1, (h, 1)))
+
+
+def still(make, frames=12, hide=()):
+    """A large red box and a blue one; those of `hide` are not seen in their frames: number → range."""
+    maps = []
+    for i in range(frames):
+        boxes = {1: (8, 8, 56, 56), 2: (70, 20, 110, 50)}
+        maps.append(
+            make.labels({k: box for k, box in boxes.items() if i not in dict(hide).get(k, ())}, (120, 64))
+        )
+    return maps
+
+
+def begin(make, maps, **more):
+    session = Session(Maps(maps), **more)
+    session.step(make.paint(maps[0]), time=0.0)
+    return session
+
+
+def test_parts_of_a_mark_are_marks_of_the_session(make):
+    maps = still(make)
+    session = begin(make, maps)
+    before = session.newest
+    zoom = session.zoom(1, segmenter=Columns())
+    assert [(mark.mark, mark.label) for mark in zoom.marks] == [(3, "1a"), (4, "1b")]
+    assert zoom.untracked == frozenset()
+    assert [info.label for info in before.infos] == ["1", "2"], "what was handed out stays as it was"
+    assert [info.label for info in session.newest.infos] == ["1", "2", "1a", "1b"]
+    assert [row.mark for row in session.observations] == [1, 2, 3, 4]
+    for i in range(1, 12):
+        frame = session.step(make.paint(maps[i]), time=i / 10)
+        assert [info.label for info in frame.infos] == ["1", "2", "1a", "1b"]
+        assert [info.parent for info in frame.infos] == [None, None, 1, 1]
+        for mark in (3, 4):
+            mask, truth = frame.mask(mark), zoom.mask(mark)
+            assert (mask & truth).sum() > 0.95 * (mask | truth).sum()
+    history = session.history
+    assert history.marks[3].label == "1a"
+    for mark in (3, 4):
+        assert history.traces[mark].frames.tolist() == list(range(12)), "seen from the opened frame on"
+        assert (history.traces[mark].states == VISIBLE).all()
+
+
+def test_the_same_part_keeps_its_number_and_another_gets_a_new_letter(make):
+    maps = still(make)
+    session = begin(make, maps)
+    first = session.zoom("1", segmenter=Columns(2))
+    assert session.zoom(1, segmenter=Columns(2)).marked.infos == first.marked.infos, "in the same frame"
+    session.step(make.paint(maps[1]), time=0.1)
+    again = session.zoom(1, segmenter=Columns(2))
+    assert again.marked.infos == first.marked.infos
+    assert sorted(session.newest.infos, key=lambda info: info.mark) == session.newest.infos
+    finer = session.zoom(1, segmenter=Columns(6))
+    labels = [info.label for info in finer.marked.infos]
+    assert sorted(labels) == ["1c", "1d", "1e", "1f"], "a sixth is no half"
+
+
+def test_a_part_of_a_part(make):
+    session = begin(make, still(make))
+    session.zoom(1, segmenter=Columns())
+    zoom = session.zoom("1b", segmenter=Columns())
+    assert [(info.label, info.parent) for info in zoom.marked.infos] == [("1b1", 4), ("1b2", 4)]
+    whole, part = session.newest.mask(4), zoom.mask(zoom.marks[0].mark)
+    assert not (part & ~whole).any()
+    frame = session.step(make.paint(still(make)[1]), time=0.1)
+    assert [info.label for info in frame.infos] == ["1", "2", "1a", "1b", "1b1", "1b2"]
+
+
+def test_parts_go_on_without_the_mark(make):
+    """From frame 3 on only the left half of the box is seen: what it was is given up, its half is not."""
+    maps = still(make)
+    for labels in maps[3:]:
+        labels[:, 32:56] = 0
+    session = Session(Maps(maps), tracker=IouTracker(lost_s=0.3))
+    image = make.paint(maps[0])
+    session.step(image, time=0.0)
+    zoom = session.zoom(1, segmenter=Columns())
+    right, left = sorted(zoom.marked.infos, key=lambda info: zoom.mask(info.mark)[32, 12])
+    frames = [session.step(image, time=i / 10) for i in range(1, 12)]
+    traces = session.history.traces
+    assert traces[1].states[-1] == traces[right.mark].states[-1] == GONE
+    assert (traces[left.mark].states == VISIBLE).all()
+    assert left in frames[-1].infos
+    assert left.parent == 1
+    opened = session.zoom(left.label, segmenter=Columns())
+    assert [info.label for info in opened.marked.infos] == [f"{left.label}1", f"{left.label}2"]
+
+
+def test_a_part_too_small_to_be_followed(make):
+    """Large frames are processed small: what is a mark in the close-up may be a few pixels there."""
+    labels = make.labels({1: (100, 100, 140, 140), 2: (300, 100, 900, 400)}, (1200, 600))
+    session = Session(Maps([labels[::10, ::10]] * 3), Settings(size=120))
+    session.step(make.paint(labels), time=0.0)
+    zoom = session.zoom(2, segmenter=Columns())
+    assert [mark.label for mark in zoom.marks] == ["2a", "2b"]
+    assert zoom.untracked == {3, 4}
+    assert {mark.reason for mark in zoom.marks} == {"too small to be followed from frame to frame"}
+    assert zoom.mask(3).sum() > 700
+    frame = session.step(make.paint(labels), time=0.1)
+    assert [info.label for info in frame.infos] == ["1", "2"]
+    assert sorted(session.history.marks) == [1, 2]
+
+
+def test_what_cannot_be_opened(make, clip):
+    session = Session(Maps(still(make)))
+    assert session.newest is None
+    with pytest.raises(InputError, match="there is no frame yet"):
+        session.zoom(1)
+    with pytest.raises(InputError, match="there is no frame yet"):
+        session.union(1, 2)
+    session = begin(make, still(make))
+    with pytest.raises(InputError, match="mark 7 is not visible in frame 0; visible marks: 1, 2"):
+        session.zoom(7)
+    with pytest.raises(InputError, match="max_marks must be at least 1, got 0"):
+        session.zoom(1, max_marks=0)
+    with pytest.raises(SegmenterError, match="unknown segmenter 'sharp'"):
+        session.zoom(1, segmenter="sharp")
+    session = Session(clip.segmenter)
+    with open_video(clip.path) as video:
+        session.step(next(iter(video)))
+    with pytest.raises(SegmenterError, match="masks of whole pictures"):
+        session.zoom(1)
+    assert [info.label for info in session.newest.infos] == ["1", "2"], "what failed leaves no trace"
+
+
+def crossing(make, frames=14):
+    """A box that moves under a smaller one and out again, as masks that overlap: `[F, 2, h, w]`."""
+    masks = np.zeros((frames, 2, 64, 120), bool)
+    for i in range(frames):
+        masks[i, 0, 10:54, 8:48] = True
+        masks[i, 1, 20:44, 40 + 4 * i : 64 + 4 * i] = True
+    return masks
+
+
+class Stacks:
+    """A segmenter of overlapping masks by frame number; those without a pixel are not there."""
+
+    name = "stacks"
+
+    def __init__(self, masks):
+        self.masks = masks
+
+    def segment(self, frame):
+        masks = self.masks[frame.index]
+        return Regions.from_masks(masks[masks.any(axis=(1, 2))])
+
+
+def test_marks_made_of_marks(make):
+    masks = crossing(make)
+    session = Session(Stacks(masks))
+    images = [make.paint(np.where(m[1], 2, m[0].astype(np.int32))) for m in masks]
+    session.step(images[0], time=0.0)
+    rows = [session.union(1, 2), session.intersection(1, "2"), session.minus(1, 2)]
+    assert [(row.mark, row.label, row.made_of) for row in rows] == [
+        (3, "3", "1 ∪ 2"),
+        (4, "4", "1 ∩ 2"),
+        (5, "5", "1 ∖ 2"),
+    ]
+    assert session.union(2, 1) == rows[0], "asked for again it is the same"
+    frames = [session.newest] + [session.step(image, time=i / 10) for i, image in enumerate(images[1:], 1)]
+    for i, frame in enumerate(frames):
+        here = [info.mark for info in frame.infos]
+        one, two = frame.mask(1), frame.mask(2)
+        np.testing.assert_array_equal(frame.mask(3), one | two)
+        np.testing.assert_array_equal(frame.mask(5), one & ~two)
+        assert (4 in here) == bool((one & two).any()) == (i < 2)
+        if 4 in here:
+            np.testing.assert_array_equal(frame.mask(4), one & two)
+        labels = [frame.infos[k].label for k in frame.drawn]
+        assert labels == ["3", "4", "5"] if i < 2 else ["3", "5"], "a union is drawn in place of its operands"
+    traces = session.history.traces
+    assert traces[3].frames.tolist() == list(range(14))
+    assert traces[4].states.tolist() == [VISIBLE] * 2 + [OCCLUDED] * 12
+    assert session.history.marks[5].made_of == "1 ∖ 2"
+
+
+def test_marks_made_of_marks_are_gone_when_they_cannot_come_back(make):
+    maps = still(make, 30, hide={2: range(4, 30)})
+    session = Session(Maps(maps), tracker=IouTracker(lost_s=1.0))
+    session.step(make.paint(maps[0]), time=0.0)
+    both, rest = session.union(1, 2), session.minus(2, 1)
+    of_both = session.minus(both.label, 1)
+    for i in range(1, 30):
+        session.step(make.paint(maps[i]), time=i / 10)
+    traces = session.history.traces
+    assert (traces[both.mark].states == VISIBLE).all(), "one of them is there"
+    assert traces[rest.mark].states.tolist() == traces[2].states.tolist()
+    assert traces[rest.mark].states[-1] == GONE
+    states = traces[of_both.mark].states.tolist()
+    assert states == [VISIBLE] * 4 + [OCCLUDED] * 26, "what it is made of is there still"
+    assert rest.mark not in session.history.traces or rest.mark not in [
+        info.mark for info in session.newest.infos
+    ]
+    assert len(session._derived) == 2
+
+
+def test_marks_that_make_nothing(make):
+    session = begin(make, still(make))
+    with pytest.raises(InputError, match="marks 1 and 2 share no pixel in frame 0: there is nothing to mark"):
+        session.intersection(1, 2)
+    both = session.union(1, 2)
+    with pytest.raises(InputError, match="nothing of mark 1 is left without mark 3 in frame 0"):
+        session.minus(1, both.mark)
+    with pytest.raises(InputError, match="union needs two marks or more, got 1"):
+        session.union(1)
+    with pytest.raises(InputError, match="minus needs two marks or more, got 1, 1"):
+        session.minus(1, 1)
+    with pytest.raises(InputError, match="union needs two marks or more, got none"):
+        session.union()
+    with pytest.raises(InputError, match="mark 9 is not visible in frame 0; visible marks: 1, 2, 3"):
+        session.union(1, 9)
+    assert sorted(session.history.marks) == [1, 2, 3], "no number was given away"
+    assert session.union(1, 2) == both
+
+
+def test_parts_can_be_joined_again(make):
+    session = begin(make, still(make))
+    zoom = session.zoom(1, segmenter=Columns(3))
+    joined = session.union("1a", "1b")
+    assert joined.made_of == "1a ∪ 1b"
+    mask = session.newest.mask(joined.mark)
+    np.testing.assert_array_equal(mask, session.newest.mask(3) | session.newest.mask(4))
+    opened = session.zoom(joined.label, segmenter=Columns(2))
+    assert {info.label for info in opened.marked.infos} <= {"1a", "1b", "1c", "6a", "6b"}
+    assert zoom.marked.infos[0].label == "1a"
+
+
+def test_memory_stays_bounded_when_every_frame_is_opened(make):
+    maps = still(make, 60)
+    session = Session(Maps(maps), Settings(max_rows=200), tracker=IouTracker(lost_s=0.3, max_tracks=12))
+    for i, labels in enumerate(maps):
+        session.step(make.paint(labels), time=i / 10)
+        session.zoom(1, segmenter=Columns(2 + i % 4))
+        session.minus(1, 2)
+    assert len(session._tracker._tracks) <= 12
+    assert len(session._derived) == 1
+    assert sum(len(trace) for trace in session.history.traces.values()) <= 200
+    assert len(session._book.table) < 120

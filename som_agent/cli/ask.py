@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from som_agent.cli.options import (
+    Alpha,
     Draw,
     End,
     Every,
@@ -41,6 +42,7 @@ def ask(
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
+    alpha: Alpha = 0.12,
     start: Start = None,
     end: End = None,
     every: Every = 1,
@@ -62,7 +64,7 @@ def ask(
         answer = ask_history(question, run.history, run.pictures, model, name=lmm)
     else:
         session, problem = _watch(
-            source, segmenter, settings(max_marks, labels, draw, size), start, end, every
+            source, segmenter, settings(max_marks, labels, draw, alpha, size), start, end, every
         )
         frames = len(session.history.frames)
         answer = session.ask(question, lmm=model, name=lmm).seen_in_part(problem)

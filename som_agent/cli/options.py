@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +14,11 @@ import typer
 from som_agent.errors import InputError
 
 if TYPE_CHECKING:
+    from som_agent.marks.view import View
     from som_agent.settings import Settings
 
 __all__ = [
+    "Alpha",
     "Draw",
     "End",
     "Every",
@@ -29,6 +32,7 @@ __all__ = [
     "Start",
     "place",
     "settings",
+    "view",
     "whole",
 ]
 
@@ -55,6 +59,23 @@ def whole(option: str, least: int) -> Callable[[str], int]:
     return parse
 
 
+def view(text: str) -> View:
+    """What `--look` says: how the model sees pictures."""
+    from som_agent.lmm.views import VIEWS, view_of
+    from som_agent.marks.view import LEAST_PX, View
+
+    if re.fullmatch(r"[-+]?\d+", text):
+        return View.of_side(whole("--look", LEAST_PX)(text))
+    seen = view_of(text)
+    if seen not in VIEWS.values():
+        known = ", ".join(view.name for view in VIEWS.values())
+        raise InputError(
+            f"--look {text} makes no sense: it is the pixels of the long side, {LEAST_PX} or more, "
+            f"or a model: {known}"
+        )
+    return seen
+
+
 def place(text: str) -> Path:
     """The parser of `--out`."""
     if not text:  # as a path it would be the current folder
@@ -75,6 +96,16 @@ def _seconds(option: str) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def _alpha(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InputError(f"--alpha {text} makes no sense: it is from 0 (no tint) to 1 (opaque)")
+    return value
 
 
 def _scheme(text: str) -> LabelScheme:
@@ -101,6 +132,12 @@ Labels = Annotated[
     LabelScheme, typer.Option(parser=_scheme, metavar="numbers|letters", help="How marks are written.")
 ]
 Draw = Annotated[str, typer.Option(help="What is drawn: any of mark,mask,box,contour.")]
+Alpha = Annotated[
+    float,
+    typer.Option(
+        parser=_alpha, metavar="A", help="Strength of the mask's tint, from 0 (none) to 1 (opaque)."
+    ),
+]
 Start = Annotated[
     float | None,
     typer.Option(parser=_seconds("--start"), metavar="S", help="Begin at this time, in seconds."),
@@ -123,7 +160,7 @@ Size = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def settings(max_marks: int, labels: LabelScheme, draw: str, size: int) -> Settings:
+def settings(max_marks: int, labels: LabelScheme, draw: str, alpha: float, size: int) -> Settings:
     """The session's settings from the options."""
     from som_agent.marks.style import PARTS, MarkStyle, parse_draw
     from som_agent.settings import Settings
@@ -131,4 +168,6 @@ def settings(max_marks: int, labels: LabelScheme, draw: str, size: int) -> Setti
     parts = parse_draw(draw)
     if not parts:
         raise InputError(f"--draw {draw!r} draws nothing; known: {', '.join(PARTS)}")
-    return Settings(max_marks=max_marks, labels=labels.value, style=MarkStyle(draw=parts), size=size)
+    return Settings(
+        max_marks=max_marks, labels=labels.value, style=MarkStyle(draw=parts, alpha=alpha), size=size
+    )

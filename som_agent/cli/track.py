@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from som_agent.cli.options import (
+    Alpha,
     Draw,
     End,
     Every,
@@ -36,6 +37,7 @@ def track(
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
+    alpha: Alpha = 0.12,
     start: Start = None,
     end: End = None,
     every: Every = 1,
@@ -50,7 +52,7 @@ def track(
     from som_agent.video.output import refuse_to_overwrite
 
     refuse_to_overwrite(out / VIDEO_FILE, video)  # a run says so too, but only once the segmenter is loaded
-    session = Session(segmenter, settings(max_marks, labels, draw, size))
+    session = Session(segmenter, settings(max_marks, labels, draw, alpha, size))
     with (
         open_video(video, start=start, end=end, every=every) as source,
         stop_on_interrupt() as stopped,

@@ -1,8 +1,8 @@
 """Which marks a text names.
 
-Models are asked to write `[3]`, and write `[1, 2]`, `[1-3]`, `mark 3` or `objects 1 and 4` as well. What
-does not name a mark must not become one: counts ("2 cups"), times ("[0:03]", "[2, 4] s") and boxes ("box
-[10, 20, 80, 90]").
+Models are asked to write `[3]`, and write `[1, 2]`, `[1-3]`, `mark 3` or `objects 1 and 4` as well; parts of
+a mark are `[3a]`, `[3a-c]` or, in letters, `[C1]`. What does not name a mark must not become one: counts
+("2 cups"), times ("[0:03]", "[2, 4] s") and boxes ("box [10, 20, 80, 90]").
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from som_agent.history import MarkInfo
+from som_agent.marks.labels import child_label
 
 __all__ = ["Citations", "cited_marks"]
 
@@ -25,12 +26,19 @@ _NO_CITATION_BEFORE = re.compile(
 )
 _NO_CITATION_AFTER = re.compile(rf"\s*(?:{_UNIT})")
 _SEPARATOR = re.compile(r"\s*(?:[,;/&]|\b(?:and|or)\b)\s*", re.I)
-_ITEM = re.compile(r"(?:(?:marks?|objects?|no\.?)\s*)?#?\s*(\d{1,9}[a-z]?|[A-Za-z]{1,3})", re.I)
-_RANGE = re.compile(r"(?:marks?\s*)?#?\s*(\d{1,9})\s*(?:-|\.\.|\bto\b|\bthrough\b)\s*#?\s*(\d{1,9})", re.I)
+# Labels as `som_agent.marks.labels` writes them, in either case: digits and letters take turns. Two letters
+# behind a number are a unit or an ordinal as well.
+_RUN = r"(?!(?:st|nd|rd|th|am|pm|px|mm|cm|km|kg|ms|hz|in|ft|mb|gb)\b)[a-z]{1,2}"
+_NUMBERED = rf"\d{{1,9}}(?:{_RUN}\d{{1,4}}){{0,8}}(?:{_RUN})?"
+_PARTS = rf"(?:\d{{1,4}}{_RUN}){{0,8}}(?:\d{{1,4}})?"  # what may follow the letters of a mark
+
+_ITEM = re.compile(rf"(?:(?:marks?|objects?|no\.?)\s*)?#?\s*({_NUMBERED}|[A-Za-z]{{1,3}}{_PARTS})", re.I)
+_IN_LETTERS = re.compile(rf"[A-Z]{{1,2}}{_PARTS}")
+_TO = re.compile(r"\s*(?:-|\.\.|\bto\b|\bthrough\b)\s*", re.I)
 _EXPLAINED = re.compile(r"([^:]+):\s*(?!\d)")  # [3: the red cup]
 
-_NUMBER = rf"#?\d{{1,9}}[a-z]?(?![\w%]|[.:]\d|\s*(?:{_UNIT}))"
-_LETTERS = r"(?-i:[A-Z]{1,2})\b"
+_NUMBER = rf"#?{_NUMBERED}(?:(?<=[a-z])-[a-z]\b)?(?![\w%]|[.:]\d|\s*(?:{_UNIT}))"
+_LETTERS = rf"(?-i:[A-Z]{{1,2}}{_PARTS})\b"
 _JOIN = r"(?:\s*(?:,\s*(?:and|or)\b|[,;/&]|\band\b|\bor\b|-|\bto\b|\bthrough\b)\s*)"
 _NAMED = re.compile(
     rf"\b(?:marks?|objects?|regions?|tags?|labels?)\s+(?:numbers?\s+|numbered\s+|no\.\s*)?"
@@ -69,7 +77,7 @@ def cited_marks(text: str, marks: Mapping[int, MarkInfo]) -> Citations:
     rest = _BRACKETED.sub(lambda match: " " * len(match[0]), plain)
     for match in _NAMED.finditer(rest):
         for token in _expand(match[1]):
-            if token[0].isdigit() or token in labels:
+            if any(char.isdigit() for char in token) or token in labels:
                 found.append((match.start(), token))
     known: dict[int, None] = {}
     unknown: dict[str, None] = {}
@@ -94,7 +102,7 @@ def _in_brackets(text: str, match: re.Match[str], labels: Mapping[str, int]) -> 
         explained = _EXPLAINED.match(piece)
         names = list(_expand(explained[1] if explained else piece))
         letters = [name for name in names if not name[0].isdigit()]
-        if any(name.casefold() not in labels and not (name.isupper() and len(name) <= 2) for name in letters):
+        if any(name.casefold() not in labels and not _IN_LETTERS.fullmatch(name) for name in letters):
             names = []  # a word, [sic] for example
         if letters and text[match.end() : match.end() + 1].isalnum():
             names = []  # [T]he cup
@@ -108,16 +116,45 @@ def _expand(text: str) -> Iterator[str]:
     """The labels of a list such as "1, 3-5 and 7", ranges written out; nothing where a part is no label."""
     tokens: list[str] = []
     for piece in _SEPARATOR.split(text.strip()):
-        span = _RANGE.fullmatch(piece)
-        item = _ITEM.fullmatch(piece)
-        if span:
-            first, last = sorted((int(span[1]), int(span[2])))
-            if last - first > _LONGEST_RANGE:
-                tokens.append(f"{first}-{last}")
-            else:
-                tokens += map(str, range(first, last + 1))
-        elif item:
-            tokens.append(str(int(item[1])) if item[1].isdigit() else item[1])
-        elif piece:
-            return
+        names = [_ITEM.fullmatch(name) for name in _TO.split(piece, maxsplit=1)]
+        labels = [re.sub(r"^0+(?=\d)", "", name[1]) for name in names if name]
+        if len(labels) < len(names):
+            if piece:
+                return
+        elif len(labels) == 1:
+            tokens += labels
+        else:
+            span = _span(*labels)
+            if not span:
+                return
+            tokens += span
     yield from tokens
+
+
+def _span(first: str, last: str) -> list[str]:
+    """The labels from `first` to `last`, which may be short, "3a" to "c"; none where there is no such row."""
+    (stem, a), (other, b) = (_last_run(label) for label in (first, last))
+    if a.isdigit() != b.isdigit() or other.casefold() not in (stem.casefold(), ""):
+        return []
+    if not stem and not a.isdigit():
+        return []  # [A-Z] is no list of marks
+    low, high = sorted((_count(a), _count(b)))
+    if high - low > _LONGEST_RANGE:
+        return [f"{first}-{last}"]
+    return [child_label(stem, k) if stem else str(k) for k in range(low, high + 1)]
+
+
+def _last_run(label: str) -> tuple[str, str]:
+    """A label without its last run of digits or letters, and that run."""
+    run = re.search(r"(?:\d+|[a-z]+)$", label, re.I)
+    return (label[: run.start()], run[0]) if run else ("", label)
+
+
+def _count(run: str) -> int:
+    """Which number a run of digits or of letters is."""
+    if run.isdigit():
+        return int(run)
+    value = 0
+    for letter in run.upper():
+        value = 26 * value + ord(letter) - ord("A") + 1
+    return value

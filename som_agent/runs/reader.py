@@ -13,7 +13,7 @@ import numpy as np
 
 from som_agent.errors import InputError, SomError, first_line
 from som_agent.history import STATES, VISIBLE, History, MarkInfo, Observation, Trace, traces
-from som_agent.keyframes import Keyframe, keyframe
+from som_agent.keyframes import Keyframe, Wanted, keyframes
 from som_agent.marks.glyphs import plate_sizes
 from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.placement import place
@@ -95,13 +95,13 @@ class Run:
     style: MarkStyle
     max_marks: int
 
-    def pictures(self, frames: Sequence[int]) -> list[Keyframe]:
+    def pictures(self, frames: Sequence[int], wanted: Wanted) -> list[Keyframe]:
         """The marked pictures of source frames, decoded from the run's source and drawn anew.
 
         Raises:
             InputError: the source is no longer where it was.
         """
-        return [keyframe(marked) for marked in self._marked(sorted(set(frames)))]
+        return keyframes(list(self._marked(sorted(set(frames)))), wanted)
 
     def _marked(self, frames: Sequence[int]) -> Iterator[MarkedFrame]:
         for index in frames:
@@ -202,7 +202,14 @@ def _style(fields: dict[str, Any]) -> MarkStyle:
 
 def _mark(row: dict[str, Any]) -> MarkInfo:
     r, g, b = row["color"]
-    return MarkInfo(row["mark"], row["label"], (r, g, b))
+    parent, made_of = row.get("parent"), row.get("made_of")  # runs of before had neither
+    return MarkInfo(
+        row["mark"],
+        row["label"],
+        (r, g, b),
+        None if parent is None else int(parent),
+        None if made_of is None else _text(made_of),
+    )
 
 
 def _observations(table: Any) -> Iterator[Observation]:

@@ -39,6 +39,8 @@ class _Life:
     first_time: float
     last_time: float
     frames: int = 0
+    parent: int | None = None
+    made_of: str | None = None
 
 
 @dataclass
@@ -107,7 +109,9 @@ class RunWriter:
         seen = []
         for observation in observations:
             if observation.state != VISIBLE:
-                seen.append(observation)
+                # A mark that was made since the last frame and hides in this one comes in when it is seen.
+                if observation.mark in self._lives:
+                    seen.append(observation)
                 continue
             k = rows[observation.mark]
             x0, y0, x1, y1 = (int(v) for v in regions.boxes[k])
@@ -170,7 +174,8 @@ class RunWriter:
             self._tracks.close()
 
     def _live(self, info: MarkInfo, time: float) -> None:
-        life = self._lives.setdefault(info.mark, _Life(info.label, info.color, time, time))
+        first = _Life(info.label, info.color, time, time, parent=info.parent, made_of=info.made_of)
+        life = self._lives.setdefault(info.mark, first)
         life.last_time = time
         life.frames += 1
 

@@ -339,8 +339,39 @@ def test_values_are_named_with_what_is_allowed(cli, clip, option, value, says):
     assert done.err == f"som-agent: {says}\n"
 
 
-@pytest.mark.parametrize("look", ["3", "x"])
+@pytest.mark.parametrize("look", ["3", "-400"])
 def test_a_look_too_small(cli, files, look):
     cli("mark", files / "photo.png", "--look", look).refused(
         f"--look {look} makes no sense: it is a whole number, 16 or more"
     )
+
+
+def test_a_look_of_an_unknown_model(cli, files):
+    cli("mark", files / "photo.png", "--look", "x").refused(
+        "--look x makes no sense: it is the pixels of the long side, 16 or more, "
+        "or a model: llava-1.5, claude, gemini, qwen, gpt"
+    )
+
+
+@pytest.mark.parametrize("alpha", ["-0.1", "1.5", "much", "nan"])
+def test_a_senseless_alpha(cli, files, alpha):
+    cli("mark", files / "photo.png", "--alpha", alpha).refused(
+        f"--alpha {alpha} makes no sense: it is from 0 (no tint) to 1 (opaque)"
+    )
+
+
+def test_a_look_too_large(cli, files):
+    cli("mark", files / "photo.png", "--look", 99_999_999).refused(
+        "a picture of 99999999 px is too large to draw"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--zoom", ""), "--zoom is empty"),
+        (("--parts", "hierarchy"), "--parts hierarchy finds the parts of a mark"),
+    ],
+)
+def test_a_senseless_zoom(cli, files, options, said):
+    cli("mark", files / "photo.png", *options).refused(said)

@@ -86,6 +86,19 @@ def test_look_writes_what_a_model_sees(cli, picture, labels, px):
     assert told["marks"][0]["box"] == [10, 10, 100, 80], "boxes stay in source pixels"
 
 
+def test_look_takes_a_model(cli, picture, labels):
+    for model, size in (("llava-1.5", [336, 224]), ("openai:gpt-4o", [480, 320])):
+        assert cli("mark", picture, "--segmenter", labels, "--look", model, "--json").json["size"] == size
+
+
+def test_alpha(cli, picture, labels):
+    before, apart = read_image(picture).astype(int), []
+    for alpha in (0.0, 0.2, 0.8):
+        cli("mark", picture, "-o", "out.png", "--segmenter", labels, "--draw", "mask", "--alpha", alpha)
+        apart.append(np.abs(read_image("out.png") - before).sum())
+    assert apart[0] == 0 < 3 * apart[1] < apart[2]
+
+
 def test_what_is_drawn(cli, picture, labels):
     changed = {}
     for draw in ("mark", "box", "mask", "contour", "mark,mask,box,contour"):
@@ -158,3 +171,49 @@ def test_the_real_command(command, picture, labels, tmp_path):
     assert (done.code, done.err) == (0, "")
     assert len(done.json["marks"]) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jpg"]
+
+
+@pytest.fixture
+def badge(tmp_path):
+    """A green thing with a red and a blue spot, on grey."""
+    image = np.full((200, 300, 3), 120, np.uint8)
+    image[40:160, 60:200] = (40, 150, 60)
+    image[60:100, 80:120] = (220, 40, 40)
+    image[60:140, 140:180] = (40, 60, 220)
+    return write_image(tmp_path / "badge.png", image)
+
+
+def test_zoom_opens_a_mark(cli, badge):
+    marks = cli("mark", badge, "--json").json["marks"]
+    green = next(mark for mark in marks if mark["box"] == [60, 40, 200, 160])
+    told = cli("mark", badge, "--zoom", green["label"], "--json").json
+    assert list(told) == ["image", "size", "source_size", "zoom", "marks"]
+    assert told["source_size"] == [300, 200]
+    assert told["zoom"] == {"mark": green["mark"], "label": green["label"], "box": [46, 26, 214, 174]}
+    h, w = read_image(told["image"]).shape[:2]
+    assert told["size"] == [w, h] == [480, 423]
+    for mark in told["marks"]:
+        assert list(mark) == MARK_KEYS
+        assert mark["label"].startswith(green["label"])
+        x0, y0, x1, y1 = mark["box"]
+        assert 60 <= x0 < x1 <= 200
+        assert 40 <= y0 < y1 <= 160
+        assert 0 <= mark["plate"][0] < mark["plate"][2] <= w
+
+
+def test_zoom_into_nothing(cli, tmp_path):
+    write_image(tmp_path / "wall.png", np.full((80, 120, 3), 200, np.uint8))
+    done = cli("mark", tmp_path / "wall.png", "--zoom", 1)
+    assert (done.code, done.out) == (0, "wall.marked.png: no parts found in mark 1, no marks\n")
+
+
+def test_zoom_for_a_model(cli, badge):
+    told = cli("mark", badge, "--zoom", 1, "--look", 336, "--json").json
+    assert max(told["size"]) == 336
+    assert list(reversed(read_image(told["image"]).shape[:2])) == told["size"]
+
+
+def test_zoom_into_what_is_not_there(cli, badge, picture, labels):
+    cli("mark", badge, "--zoom", 77).refused("mark 77 is not visible in frame 0; visible marks: 1, 2")
+    cli("mark", picture, "--segmenter", labels, "--zoom", "1a").refused("mark 1a is not visible")
+    cli("mark", picture, "--segmenter", labels, "--zoom", 1).refused("masks of whole pictures")

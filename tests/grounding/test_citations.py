@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from som_agent.grounding.citations import Citations, cited_marks
 from som_agent.history import MarkInfo
+from som_agent.marks.labels import child_label
 
 NUMBERS = {i: MarkInfo(i, str(i), (0, 0, 0)) for i in range(1, 13)}
 LETTERS = {i: MarkInfo(i, chr(64 + i), (0, 0, 0)) for i in range(1, 6)}
@@ -136,7 +137,91 @@ def test_any_text_is_read(text):
 
 
 def test_noise_takes_no_time():
-    for noise in ("[" * 20_000, "marks 1" + ", 1" * 20_000, "mark " * 20_000, "[1," * 20_000, "1-" * 20_000):
+    for noise in (
+        "[" * 20_000,
+        "marks 1" + ", 1" * 20_000,
+        "mark " * 20_000,
+        "[1," * 20_000,
+        "1-" * 20_000,
+        "mark " + "1a" * 20_000,
+    ):
         start = time.perf_counter()
         cited_marks(noise, NUMBERS)
         assert time.perf_counter() - start < 2.0  # seconds; a pattern that backtracks takes minutes
+
+
+PARTS = {
+    i: MarkInfo(i, label, (0, 0, 0))
+    for i, label in enumerate(("1", "2", "3", "3a", "3b", "3c", "3a1", "3a1a", "3aa"), 1)
+}
+LETTER_PARTS = {i: MarkInfo(i, label, (0, 0, 0)) for i, label in enumerate(("A", "C", "C1", "C2", "C1a"), 1)}
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "unknown"),
+    [
+        ("[3a]", "3a", ()),
+        ("[3A]", "3a", ()),
+        ("[03a]", "3a", ()),
+        ("[3a, 3b]", "3a 3b", ()),
+        ("[3], [3a] and [3a1]", "3 3a 3a1", ()),
+        ("[3a: the handle]", "3a", ()),
+        ("[mark 3a]", "3a", ()),
+        ("[3a-c]", "3a 3b 3c", ()),
+        ("[3a-3c]", "3a 3b 3c", ()),
+        ("[3c–3b]", "3b 3c", ()),
+        ("[3aa]", "3aa", ()),
+        ("mark 3a.", "3a", ()),
+        ("mark 3a's rim", "3a", ()),
+        ("marks 3a, 3b and 2", "3a 3b 2", ()),
+        ("marks 3a-c are", "3a 3b 3c", ()),
+        ("marks 3a to 3c", "3a 3b 3c", ()),
+        ("object 3a1a", "3a1a", ()),
+        ("[3d]", "", ("3d",)),
+        ("[3a-d]", "3a 3b 3c", ("3d",)),
+        ("mark 3d and mark 4a2", "", ("3d", "4a2")),
+        ("[2a]", "", ("2a",)),
+        ("[3px]", "", ()),
+        ("mark 3px", "", ()),
+        ("the 3rd, [1st] and mark 2nd", "", ()),
+        ("[3a cups]", "", ()),
+        ("[3 cups]", "", ()),
+        ("[a-c]", "", ()),
+    ],
+)
+def test_parts_of_marks(text, labels, unknown):
+    found = cited_marks(text, PARTS)
+    assert [PARTS[mark].label for mark in found.marks] == labels.split()
+    assert found.unknown == unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "unknown"),
+    [
+        ("[C1]", "C1", ()),
+        ("[c1]", "C1", ()),
+        ("[C, C1, C1a]", "C C1 C1a", ()),
+        ("[C1-2]", "C1 C2", ()),
+        ("[C1-C2]", "C1 C2", ()),
+        ("mark C1 and mark C1a", "C1 C1a", ()),
+        ("marks C1-2", "C1 C2", ()),
+        ("[C9]", "", ("C9",)),
+        ("mark C9", "", ("C9",)),
+        ("[H2O]", "", ()),
+        ("[Fig1]", "", ()),
+        ("mark a spot", "", ()),
+    ],
+)
+def test_parts_of_marks_in_letters(text, labels, unknown):
+    found = cited_marks(text, LETTER_PARTS)
+    assert [LETTER_PARTS[mark].label for mark in found.marks] == labels.split()
+    assert found.unknown == unknown
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.sampled_from(["[{}]", "mark {}", "[2, {}]"]))
+def test_every_label_of_a_part_is_read_back(path, form):
+    label = str(path[0])
+    for k in path[1:]:
+        label = child_label(label, k)
+    table = {7: MarkInfo(7, label, (0, 0, 0))}
+    assert cited_marks(form.format(label), table).marks == (7,)

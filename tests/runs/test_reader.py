@@ -8,11 +8,16 @@ import pytest
 
 from som_agent.errors import InputError
 from som_agent.history import VISIBLE
+from som_agent.keyframes import Wanted
+from som_agent.marks.view import View
+from som_agent.regions import Regions
 from som_agent.rle import decode
-from som_agent.runs import is_run, read_run
+from som_agent.runs import RunWriter, is_run, read_run
 from som_agent.runs.record import record
 from som_agent.session import Session
 from som_agent.video import open_video, write_image
+
+WANTED = Wanted(View.of_side(1024), range(1, 9))
 
 
 @pytest.fixture
@@ -42,12 +47,12 @@ def test_a_run_is_read_as_it_was_seen(clip, run_dir):
 
 def test_pictures_are_drawn_anew_from_the_source(run_dir, clip):
     run = read_run(run_dir)
-    pictures = run.pictures([15, 2, 15])
+    pictures = run.pictures([15, 2, 15], WANTED)
     assert [picture.frame for picture in pictures] == [2, 15]
     assert [picture.time for picture in pictures] == pytest.approx([0.2, 1.5])
     assert [picture.marks for picture in pictures] == [(1, 2), (1, 2, 3)]
     assert all(max(picture.image.shape) == 1024 for picture in pictures)
-    assert run.pictures([]) == []
+    assert run.pictures([], WANTED) == []
 
 
 def test_the_masks_of_a_run(run_dir, clip):
@@ -67,7 +72,7 @@ def test_folders_of_pictures_keep_their_clock(clip, make, tmp_path):
     masks = make.write_labels(tmp_path / "masks", clip.maps[:6], names)
     with open_video(folder, fps=5) as video:
         record(video, Session(f"labels:{masks}"), tmp_path / "run")
-    (shown,) = read_run(tmp_path / "run").pictures([4])
+    (shown,) = read_run(tmp_path / "run").pictures([4], WANTED)
     assert (shown.frame, shown.time) == (4, pytest.approx(0.8))
 
 
@@ -80,7 +85,7 @@ def test_a_source_that_is_gone_is_named(clip, tmp_path):
     run = read_run(tmp_path / "run")
     assert len(run.history.marks) == 3, "the tracks need no source"
     with pytest.raises(InputError, match=r"no such file: .*moved\.mp4"):
-        run.pictures([0])
+        run.pictures([0], WANTED)
 
 
 def test_what_is_a_run(run_dir, clip, tmp_path):
@@ -233,3 +238,50 @@ def test_an_empty_name_is_not_the_current_folder(run_dir, monkeypatch):
     assert not is_run("")
     with pytest.raises(InputError, match="its name is empty"):
         read_run("")
+
+
+def test_parts_and_marks_made_of_marks_are_read_back(clip, tmp_path):
+    session = Session(clip.segmenter)
+
+    class Halves:
+        name = "halves"
+
+        def segment(self, frame):
+            h, w = frame.image.shape[:2]
+            half = np.ones((h, w), np.int32)
+            half[:, w // 2 :] = 2
+            return Regions.from_labels(half)
+
+    with (
+        open_video(clip.path, end=0.8) as video,
+        RunWriter(tmp_path / "run", str(clip.path), (96, 64), 10.0, "x", session.settings) as run,
+    ):
+        for frame in video:
+            run.add(session.step(frame), session.observations)
+            if frame.index == 2:
+                part = session.zoom(2, segmenter=Halves()).marked.infos[0]
+                both = session.union(1, 2)
+    stored = read_run(tmp_path / "run").history
+    assert stored.marks[part.mark] == part
+    assert (part.label, part.parent) == ("2a", 2)
+    assert stored.marks[both.mark] == both
+    assert both.made_of == "1 ∪ 2"
+    assert stored.traces[both.mark].frames.tolist() == [3, 4, 5, 6, 7], "a run has what was handed to it"
+    rows = json.loads((tmp_path / "run" / "run.json").read_text())["marks"]
+    assert [(row["mark"], row["parent"]) for row in rows if row["parent"]] == [
+        (part.mark, 2),
+        (part.mark + 1, 2),
+    ]
+
+
+def test_runs_of_before_know_no_parts(copy):
+    info = json.loads((copy / "run.json").read_text())
+    for row in info["marks"]:
+        del row["parent"], row["made_of"]
+    (copy / "run.json").write_text(json.dumps(info))
+    marks = read_run(copy).history.marks.values()
+    assert {(mark.parent, mark.made_of) for mark in marks} == {(None, None)}
+    info["marks"][0]["made_of"] = 7
+    (copy / "run.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=r"'marks' of run.json makes no sense"):
+        read_run(copy)

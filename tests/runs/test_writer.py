@@ -1,6 +1,7 @@
 import json
 import signal
 import threading
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -11,8 +12,9 @@ from pycocotools import mask as coco
 
 from som_agent.colors import COLOR_TERMS
 from som_agent.errors import InputError, OutputError, SegmenterError
+from som_agent.history import OCCLUDED
 from som_agent.regions import Regions
-from som_agent.runs import RunWriter
+from som_agent.runs import RunWriter, read_run
 from som_agent.runs.record import record
 from som_agent.session import Session
 from som_agent.settings import Settings
@@ -388,3 +390,15 @@ def test_a_folder_that_cannot_be_made_leaves_none_above_it(tmp_path, monkeypatch
     with pytest.raises(OutputError, match="No space left"):
         writer(tmp_path / "new" / "run")
     assert left(tmp_path) == []
+
+
+def test_what_was_never_seen_in_the_run_has_no_rows(clip, tmp_path):
+    """A mark that was made after a frame was written, and hides in the next one."""
+    (one, rows), (other, _) = list(frames(clip, 2))
+    hidden = replace(rows[0], mark=9, frame=1, state=OCCLUDED, rle="")
+    with writer(tmp_path / "run") as run:
+        run.add(one, rows)
+        run.add(other, [hidden, replace(rows[0], frame=1, state=OCCLUDED, rle="")])
+    table = pq.read_table(tmp_path / "run" / "tracks.parquet").to_pylist()
+    assert [(row["mark"], row["state"]) for row in table if row["frame"] == 1] == [(rows[0].mark, "occluded")]
+    assert 9 not in read_run(tmp_path / "run").history.marks

@@ -16,6 +16,7 @@ _TOKEN = re.compile(
     r"\[[^\[\]]{0,40}\]"  # [3], [1, 2]
     r"|\#\s?\w+"
     r"|\d+(?:st|nd|rd|th)\b"
+    r"|\d+[a-z](?:\d+[a-z]?)*\b"  # 3a, 3a1: parts of marks
     r"|\d+(?:\.\d+)?"
     r"|[^\W\d_]+(?:['-][^\W\d_]+)*"
     r"|[,;]"
@@ -128,6 +129,8 @@ def _next(words: list[str], i: int, before: list[Item], names: _Names) -> tuple[
         if after_mark or previous_ref or listed or not _counts(words, i):
             return names.ref(word, [word]), 1
         return Item("number", word, numbers=(int(word) if len(word) < 10 else -1,)), 1
+    if word[0].isdecimal() and word.isalnum() and (after_mark or word.casefold() in names.labels):
+        return names.ref(word, [word]), 1
     if names.letters and len(word) == 1 and _is_label(word, after_mark, before, names):
         return names.ref(word, [word]), 1
     if phrase is not None:
