@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from som_agent.answer import Answer
 from som_agent.errors import InputError
 from som_agent.history import History
-from som_agent.keyframes import Keyframe
+from som_agent.keyframes import Pictures
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -39,7 +38,7 @@ def load_answerer(lmm: str | BaseChatModel) -> str | BaseChatModel:
 def ask(
     question: str,
     history: History,
-    pictures: Callable[[Sequence[int]], list[Keyframe]],
+    pictures: Pictures,
     lmm: str | BaseChatModel = "attributes",
     *,
     name: str | None = None,
@@ -49,7 +48,7 @@ def ask(
     Args:
         question: in plain words; marks may be named as `[3]`.
         history: what was seen.
-        pictures: draws the frames of the given source numbers, for models that look at pictures.
+        pictures: draws source frames with their marks, for models that look at pictures.
         lmm: `attributes`, `llava:DIR`, `provider:model`, or a LangChain chat model.
         name: what the answer calls the model, where `lmm` is a model.
 

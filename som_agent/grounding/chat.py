@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +13,21 @@ from som_agent.answer import Answer, Evidence, GroundedMark, Unsupported
 from som_agent.errors import AnswererError, SomError, first_line
 from som_agent.grounding.citations import Citations, cited_marks
 from som_agent.grounding.intervals import visible_intervals
-from som_agent.grounding.keyframes import choose_frames, named_times
+from som_agent.grounding.keyframes import frames_for_marks, named_times
 from som_agent.grounding.prompts import (
     NOTHING_FITS,
     frame_caption,
+    plain_caption,
     question_prompt,
     repair_prompt,
     system_prompt,
 )
+from som_agent.grounding.relevance import ranked
 from som_agent.history import VISIBLE, History
-from som_agent.keyframes import Keyframe
+from som_agent.keyframes import Keyframe, Pictures, Wanted
 from som_agent.lmm.pictures import image_block
+from som_agent.lmm.views import DEFAULT_VIEW, view_of
+from som_agent.marks.view import View
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -43,11 +47,13 @@ _HINTS = {
 def answer(
     question: str,
     history: History,
-    pictures: Callable[[Sequence[int]], list[Keyframe]],
+    pictures: Pictures,
     model: BaseChatModel,
     name: str,
     *,
-    budget: int = 4,
+    frames: int = 4,
+    budget: int = 6,
+    plain: bool = False,
     max_repairs: int = 1,
 ) -> Answer:
     """Ask a chat model about what was seen, and check every mark that it names.
@@ -55,11 +61,14 @@ def answer(
     Args:
         question: in any language that the model understands.
         history: what was seen.
-        pictures: draws the frames of the given source numbers. It may return fewer, or others near them,
-            where a live session has let them go.
+        pictures: draws frames with their marks, as large as the model sees them. It may return fewer, or
+            others near them, where a live session has let them go.
         model: a LangChain chat model that takes pictures.
         name: the model's name, for the answer and for errors.
-        budget: most pictures.
+        frames: most frames.
+        budget: most pictures with marks: a frame with more marks than the model reads in one picture is shown
+            in several. What finds no room is said to the model, and stays in the list of marks.
+        plain: show each frame without marks, too, before its pictures with marks; not part of the budget.
         max_repairs: how often a reply that names marks which do not exist is sent back.
 
     Returns:
@@ -73,8 +82,10 @@ def answer(
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
     start, end = (float(history.times[0]), float(history.times[-1])) if len(history.times) else (0.0, 0.0)
-    frames = choose_frames(history, budget, named_times(question, start, end))
-    shown = pictures(frames) if frames else []
+    view = _view(model, name)
+    chosen = frames_for_marks(history, frames, budget, view.marks, named_times(question, start, end))
+    order, named = ranked(question, history, chosen)
+    shown = pictures(chosen, Wanted(view, order, named, budget)) if chosen else []
 
     def result(text: str, marks: list[GroundedMark], unsupported: list[Unsupported]) -> Answer:
         return Answer(text, marks, unsupported, lmm=name, segmenter=history.segmenter)
@@ -83,7 +94,7 @@ def answer(
         return result("", [], [Unsupported(question, "there is no frame to show to the model")])
     messages: list[BaseMessage] = [
         SystemMessage(system_prompt(history)),
-        HumanMessage(_content(question, history, shown)),
+        HumanMessage(_content(question, history, shown, order, plain)),
     ]
     reply = _invoke(model, messages, name)
     text = _text(reply)
@@ -101,14 +112,26 @@ def answer(
     return result(text, marks, _unsupported(question, reply, citations, history, shown))
 
 
-def _content(question: str, history: History, shown: Sequence[Keyframe]) -> list[str | dict[Any, Any]]:
+def _view(model: BaseChatModel, name: str) -> View:
+    """How the model sees: by the name that it knows itself by, or else by the one that it is called."""
+    for known in (getattr(model, "model_name", None), getattr(model, "model", None), name):
+        if isinstance(known, str) and view_of(known) is not DEFAULT_VIEW:
+            return view_of(known)
+    return DEFAULT_VIEW
+
+
+def _content(
+    question: str, history: History, shown: Sequence[Keyframe], order: Sequence[int], plain: bool
+) -> list[str | dict[Any, Any]]:
     """The user's message: each picture after its caption, then the marks in words and the question."""
     content: list[str | dict[Any, Any]] = []
     for keyframe in shown:
+        if plain and keyframe.plain is not None and keyframe.part == 1:
+            content.append({"type": "text", "text": plain_caption(keyframe)})
+            content.append(image_block(keyframe.plain))
         content.append({"type": "text", "text": frame_caption(keyframe, history)})
         content.append(image_block(keyframe.image))
-    frames = [keyframe.frame for keyframe in shown]
-    content.append({"type": "text", "text": question_prompt(question, history, frames)})
+    content.append({"type": "text", "text": question_prompt(question, history, shown, order)})
     return content
 
 
@@ -141,8 +164,8 @@ def _grounded(mark: int, history: History, shown: Sequence[Keyframe]) -> Grounde
     """A cited mark with its times and, as evidence, the pictures that show it."""
     trace = history.traces[mark]
     rows = []
-    for keyframe in shown:
-        at = np.flatnonzero((trace.frames == keyframe.frame) & (trace.states == VISIBLE))
+    for frame in dict.fromkeys(keyframe.frame for keyframe in shown):
+        at = np.flatnonzero((trace.frames == frame) & (trace.states == VISIBLE))
         rows += at[:1].tolist()
     seen = np.flatnonzero(trace.states == VISIBLE)
     if not rows and len(seen):

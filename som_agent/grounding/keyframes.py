@@ -11,7 +11,7 @@ import numpy.typing as npt
 from som_agent.errors import InputError
 from som_agent.history import VISIBLE, History
 
-__all__ = ["choose_frames", "named_times"]
+__all__ = ["choose_frames", "frames_for_marks", "named_times"]
 
 
 def choose_frames(history: History, budget: int, times: Sequence[tuple[float, float]] = ()) -> list[int]:
@@ -56,6 +56,40 @@ def choose_frames(history: History, budget: int, times: Sequence[tuple[float, fl
         waiting = [group for group in waiting if int(candidates[best]) not in group]
         distance = np.minimum(distance, np.abs(when - when[best]))
     return sorted(int(history.frames[candidates[i]]) for i in taken)
+
+
+def frames_for_marks(
+    history: History, most: int, pictures: int, marks: int, times: Sequence[tuple[float, float]] = ()
+) -> list[int]:
+    """As `choose_frames`, but fewer frames where these need several pictures each, for they show many marks.
+
+    Args:
+        history: what was seen.
+        most: most frames.
+        pictures: most pictures of all the frames together.
+        marks: most marks in a picture.
+        times: intervals in seconds that the question is about.
+
+    Returns:
+        Source frame numbers, ascending. Two frames stay where they are to be had, so that what changes can be
+        told; their marks may then not all find room.
+
+    Raises:
+        InputError: no frame or no picture is allowed.
+    """
+    count = min(most, pictures)
+    chosen = choose_frames(history, count, times)
+    while count > 2 and sum(-(-max(_visible(history, frame), 1) // marks) for frame in chosen) > pictures:
+        count -= 1
+        chosen = choose_frames(history, count, times)
+    return chosen
+
+
+def _visible(history: History, frame: int) -> int:
+    """How many marks are visible in a source frame."""
+    return sum(
+        bool((trace.states[trace.frames == frame] == VISIBLE).any()) for trace in history.traces.values()
+    )
 
 
 def _frames_in(history: History, interval: tuple[float, float]) -> npt.NDArray[np.int64]:

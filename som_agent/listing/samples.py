@@ -110,8 +110,8 @@ def listing_sample(
     """
     if not _ID.fullmatch(id):
         raise InputError(f"sample id {id!r} makes no file name: use letters, digits, _, - and .")
-    picture, marks = marked.look(look_px)
-    shown = sorted((mark for mark in marks if mark.shown), key=lambda mark: mark.mark)
+    look = marked.look(look_px)
+    shown = sorted((mark for mark in look.marks if mark.shown), key=lambda mark: mark.mark)
     if not shown:
         raise InputError(f"sample {id}: no mark is drawn on the picture, so there is nothing to list")
     words = {mark.mark: " ".join(names.get(mark.mark, "").split()) for mark in shown}
@@ -123,7 +123,7 @@ def listing_sample(
         instruction=Random(f"{seed} {id}").choice(INSTRUCTIONS),
         items=tuple((mark.label, words[mark.mark]) for mark in shown),
     )
-    return sample, picture
+    return sample, look.image
 
 
 def write_samples(path: str | Path, samples: Iterable[ListingSample], images: Iterable[Image]) -> Path:

@@ -148,9 +148,11 @@ def history():
     return History((WIDTH, HEIGHT), frames, frames / 10, marks, traces, "labels:masks")
 
 
-def draw(history):
-    def pictures(frames):
+def draw(history, asked=None):
+    def pictures(frames, wanted):
         out = []
+        if asked is not None:
+            asked.append(wanted)
         for frame in frames:
             image = np.full((HEIGHT, WIDTH, 3), 10, np.uint8)
             image[:, : frame + 1] = (200, 30, 30)
@@ -195,7 +197,8 @@ def test_pictures_times_and_marks_arrive(server, history):
         "[2] blue and white, at 0.00 s: x 20 to 28, y 5 to 15; visible 0.00 to 0.40 s, 1.20 to 1.90 s\n"
         in prompt
     )
-    assert "[3] at 0.90 s: x 39 to 47, y 5 to 15; visible 0.90 s" in prompt
+    assert "[3] at 0.90 s: x 39 to 47, y 5 to 15; visible 0.90 s; occluded since 1.00 s\n" in prompt
+    assert "Drawn in none" not in prompt
 
 
 def test_citations_become_marks_with_times_and_evidence(server, history):
@@ -349,7 +352,7 @@ def test_connection_refused(history):
 def test_nothing_to_show(history):
     model = FakeListChatModel(responses=["never asked"])
     empty = History((1, 1), np.zeros(0, np.int32), np.zeros(0))
-    for h, pictures in ((empty, draw(empty)), (history, lambda frames: [])):
+    for h, pictures in ((empty, draw(empty)), (history, lambda frames, wanted: [])):
         got = answer("Which?", h, pictures, model, "fake")
         assert (got.text, got.marks) == ("", [])
         assert got.unsupported[0].reason == "there is no frame to show to the model"
@@ -371,3 +374,52 @@ def test_letters(server, history):
     got = ask(server, history)
     assert [(m.mark, m.label) for m in got.marks] == [(2, "B")]
     assert "like [A] [B]" in server.requests[0][2]["messages"][0]["content"]
+
+
+class NamedModel(FakeListChatModel):
+    model: str = ""
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "family"),
+    [
+        ("", "openai:gpt-4o", "gpt"),
+        ("", "llava:som-llava-v1.5-13b-hf", "llava-1.5"),
+        ("claude-sonnet", "NamedModel", "claude"),
+        ("qwen2-vl-7b", "ChatOpenAI", "qwen"),
+        ("eyes-1", "openai:eyes-1", "gpt"),
+        ("eyes-1", "local:eyes-1", "default"),
+    ],
+)
+def test_pictures_are_for_the_eyes_of_the_model(history, model, name, family):
+    asked = []
+    eyes = NamedModel(responses=["[1]"], model=model)
+    answer("Which is [3]?", history, draw(history, asked), eyes, name)
+    (wanted,) = asked
+    assert wanted.view.name == family
+    assert wanted.marks[0] == 3
+    assert sorted(wanted.marks) == [1, 2, 3]
+    assert wanted.named == [3]
+
+
+def test_several_pictures_of_a_frame(server, history):
+    image = np.full((HEIGHT, WIDTH, 3), 10, np.uint8)
+
+    def pictures(frames, wanted):
+        kept = {"plain": image, "parts": 2, "left_out": (3,)}
+        return [Keyframe(image, 9, 0.9, (1,), part=1, **kept), Keyframe(image, 9, 0.9, (2,), part=2, **kept)]
+
+    server.replies = ["[1], [3]"] * 2
+    for plain in (False, True):
+        got = answer("Which?", history, pictures, chat(server.url), "x", plain=plain)
+    assert [len(server.images(request)) for request in (0, 1)] == [2, 3]
+    captions = [
+        "Picture 1 of 2 of the frame at 0.90 s, marks shown: 1. 1 more mark is in this frame but not drawn.",
+        "Picture 2 of 2 of the frame at 0.90 s, marks shown: 2. 1 more mark is in this frame but not drawn.",
+    ]
+    assert server.texts(0)[1:3] == captions
+    assert server.texts(1)[1:4] == ["Frame at 0.90 s, without marks.", *captions]
+    assert "\nDrawn in none of the pictures: 3.\n" in server.texts(0)[-1]
+    assert [len(mark.evidence) for mark in got.marks] == [1, 1], "a frame is evidence once"
+    assert [lost.text for lost in got.unsupported] == ["[1], [3]"]
+    assert "mark 3 is in none of the pictures" in got.unsupported[0].reason

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from som_agent.errors import InputError
 from som_agent.grounding.intervals import visible_intervals
-from som_agent.grounding.keyframes import choose_frames, named_times
+from som_agent.grounding.keyframes import choose_frames, frames_for_marks, named_times
 from som_agent.history import GONE, OCCLUDED, VISIBLE, History, MarkInfo, Trace
 
 
@@ -82,6 +82,20 @@ def test_no_marks_no_frames_bad_budget():
     assert choose_frames(history(1, {1: trace([0])}), 3) == [0]
     with pytest.raises(InputError, match="at least 1, got 0"):
         choose_frames(history(3, {}), 0)
+
+
+def test_fewer_frames_where_each_needs_several_pictures():
+    h = history(40, {mark: trace(range(40)) for mark in range(1, 8)})
+    assert len(frames_for_marks(h, 4, 6, 7)) == 4
+    assert len(frames_for_marks(h, 4, 6, 4)) == 3
+    assert len(frames_for_marks(h, 4, 6, 3)) == 2
+    assert len(frames_for_marks(h, 4, 6, 1)) == 2, "what changes shows in two frames only"
+    assert len(frames_for_marks(h, 4, 1, 1)) == 1
+    assert frames_for_marks(h, 4, 6, 7, [(1.0, 1.0)]) == [10]
+    assert len(frames_for_marks(history(40, {}), 4, 6, 3)) == 4
+    assert frames_for_marks(history(0, {}), 4, 6, 3) == []
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        frames_for_marks(h, 4, 0, 3)
 
 
 @settings(max_examples=80, deadline=None)

@@ -243,7 +243,7 @@ def test_a_question_goes_through_it(model):
         got = answer(
             "which cup",
             history,
-            lambda frames: [Keyframe(picture(f), f, f / 10, (1,)) for f in frames],
+            lambda frames, wanted: [Keyframe(picture(f), f, f / 10, (1,)) for f in frames],
             model,
             "llava:x",
         )
