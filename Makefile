@@ -24,11 +24,13 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	$(BIN)/python tests/benchmarks/pipeline.py
+	$(BIN)/python tests/benchmarks/marks.py
 	$(BIN)/python kernels/bench/run.py
 	$(BIN)/python kernels/bench/run.py --memory
 
 pictures: $(STAMP)
 	$(BIN)/python examples/pictures.py
+	$(BIN)/python examples/marks_page.py
 
 scenes: $(STAMP)
 	$(BIN)/python examples/scenes/generate.py shell_game --seed 3 -o out/scenes
