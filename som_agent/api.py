@@ -17,8 +17,7 @@ from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.zoom import Zoom
 from som_agent.runs import is_run, read_run
 from som_agent.segmenters import load_segmenter
-from som_agent.segmenters.base import Segmenter
-from som_agent.segmenters.labels import LabelsSegmenter
+from som_agent.segmenters.base import Segmenter, is_ready_made
 from som_agent.session import Session
 from som_agent.settings import Settings
 from som_agent.video import Frame, Image, open_video
@@ -83,7 +82,7 @@ def _stepped(
             if pictures.frame_count != 1:
                 raise InputError(f"{image} is not a single picture; use track for videos and folders")
             frame = next(iter(pictures))
-    if "size" not in settings and isinstance(loaded, LabelsSegmenter):
+    if "size" not in settings and is_ready_made(loaded):
         chosen = replace(chosen, size=max(chosen.size, *frame.image.shape[:2]))
     session = Session(loaded, chosen)
     return session, session.step(frame)

@@ -2,7 +2,8 @@
 
 From the makers' documentation: OpenAI scales to fit 2048 × 2048 and then to 768 on the short side; Claude to
 1568 on the long side and about 1.15 megapixels; Gemini reads tiles of 768 pixels; LLaVA-1.5 sees 336 × 336;
-Qwen-VL takes any size and is advised to 1280 cells of 28 × 28.
+Qwen-VL takes any size and is advised to 1280 cells of 28 × 28. How many marks each reads in one picture is an
+assumption: no model was at hand to measure it.
 """
 
 from __future__ import annotations

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from som_agent.marks.grid import Grid
-from som_agent.marks.inside import GAP
-from som_agent.marks.search import Boxes, is_free
+from som_agent.marks.search import Boxes, around, gap_of, is_free
 from som_agent.regions import FloatArray, IntArray
 from som_kernels._jit import compiled
 
@@ -114,7 +113,7 @@ def _cheapest(
         A cost of infinity where there is no room.
     """
     w, h = size
-    gap = max(1, int(np.rint(GAP * h)))
+    gap = gap_of(h)
     candidates = len(_DISTANCES) * len(_DIRECTIONS) + (0 if np.isnan(kept[0]) else 1)
     best, best_x, best_y = np.inf, 0.0, 0.0
     # With some gap in any case: side by side two labels would read as one number.
@@ -131,8 +130,7 @@ def _cheapest(
             else:
                 dx, dy, saving = kept[0], kept[1], _STAY
             x, y = np.float32(anchor[0] + dx), np.float32(anchor[1] + dy)  # as they are handed on
-            x0, y0 = int(np.floor(x - w / 2 + 0.5)), int(np.floor(y - h / 2 + 0.5))
-            x1, y1 = x0 + w, y0 + h
+            x0, y0, x1, y1 = around(x, y, w, h)
             if x0 < 0 or y0 < 0 or x1 > picture[0] or y1 > picture[1]:
                 continue
             cost = _SHORT * np.hypot(dx, dy) / h - saving

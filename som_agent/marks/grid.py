@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from som_agent.marks.search import Boxes, deepest, mixed_corners, nearest
+from som_agent.marks.search import Boxes, Pixels, deepest, mixed_corners, nearest
 from som_agent.regions import FloatArray, IntArray
 from som_kernels import distance_transform
 
@@ -69,7 +69,7 @@ class Grid:
             taken: boxes of other labels, `[c, 4]`.
             gap: how far it must stay from those, in x and y.
         """
-        depth, x, y = deepest(*self.arrays, label, box, size, taken, gap)
+        depth, x, y = deepest(self.pixels, label, box, size, taken, gap)
         return (depth, np.array([x, y], np.float32)) if depth > 0 else None
 
     def nearest(
@@ -77,9 +77,9 @@ class Grid:
     ) -> FloatArray:
         """The middle of the place nearest to `center` (x, y) that is at least `least` pixels deep."""
         near = float(center[0]), float(center[1])
-        return np.array(nearest(*self.arrays, label, box, size, taken, gap, least, near), np.float32)
+        return np.array(nearest(self.pixels, label, box, size, taken, gap, least, near), np.float32)
 
     @property
-    def arrays(self) -> tuple[IntArray, FloatArray, IntArray, int, Size]:
-        """The attributes, in their order, as compiled functions take them."""
+    def pixels(self) -> Pixels:
+        """The grid as compiled functions take it."""
         return self.labels, self.distances, self.mixed, self.step, self.origin

@@ -92,8 +92,9 @@ def place(
     overlaps are already taken away: a mark goes to the point of its region that is farthest from the region's
     edge. Beyond it: only points count where the whole label is on the region; labels keep a gap to each
     other; a label that would hide much of its object is drawn smaller; a region that cannot hold its label
-    gets it beside it, where it covers least; and a mark that was drawn before stays as it is while its place
-    is nearly as good as the best. Among equals the first in raster order wins.
+    gets it beside it, where it covers least; and a mark that was drawn before stays where it is while its
+    label fits there in any size, and else goes no farther than it must. Of equals the first in raster order
+    wins.
 
     Labels never overlap each other and never leave the picture.
 
@@ -125,10 +126,10 @@ def place(
     taken = np.zeros((n, 4), np.int64)  # boxes of the labels placed so far
 
     def put(order: npt.NDArray[np.int64], grid: Grid, count: int) -> int:
+        memory = anchors, before, was_beside
         return put_inside(
-            order, visible, *grid.arrays, boxes, areas, sizes, anchors, before, was_beside, taken, count,
-            centers, choices,
-        )  # fmt: skip
+            order, visible, grid.pixels, boxes, areas, sizes, memory, taken, count, centers, choices
+        )
 
     order = np.argsort(areas, kind="stable")
     order = order[areas[order] > 0]

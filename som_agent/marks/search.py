@@ -15,9 +15,41 @@ import numpy.typing as npt
 from som_agent.regions import FloatArray, IntArray
 from som_kernels._jit import compiled
 
-__all__ = ["Boxes", "can_hold", "covers_only", "deepest", "is_free", "measure", "mixed_corners", "nearest"]
+__all__ = [
+    "GAP",
+    "Boxes",
+    "Pixels",
+    "around",
+    "can_hold",
+    "covers_only",
+    "deepest",
+    "gap_of",
+    "is_free",
+    "measure",
+    "mixed_corners",
+    "nearest",
+]
 
 Boxes = npt.NDArray[np.int64]
+
+Pixels = tuple[IntArray, FloatArray, IntArray, int, tuple[int, int]]
+"""What a `Grid` is to compiled functions: every few pixels of a label map, `[h, w] int32`; how far each is
+from other regions, `[h, w] float32`; `mixed_corners`; pixels from one to the next; x, y of the corner."""
+
+GAP = 0.3  # free space kept between labels, in label heights: "1" and "2" must not read as "12"
+
+
+@compiled
+def gap_of(h: Any) -> Any:
+    """Pixels to keep between a label of height `h` and others."""
+    return max(1, int(np.rint(GAP * h)))
+
+
+@compiled
+def around(x: Any, y: Any, w: Any, h: Any) -> Any:
+    """The box x0, y0, x1, y1 of a label around x, y: `plate_box`, compiled."""
+    x0, y0 = int(np.floor(x - w / 2 + 0.5)), int(np.floor(y - h / 2 + 0.5))
+    return x0, y0, x0 + w, y0 + h
 
 
 @compiled
@@ -68,11 +100,7 @@ def _cells(step: Any, origin: Any, box: Boxes, size: Any, taken: Boxes, gap: Any
 
 @compiled
 def deepest(
-    labels: IntArray,
-    distances: FloatArray,
-    mixed: IntArray,
-    step: int,
-    origin: tuple[int, int],
+    pixels: Pixels,
     label: int,
     box: Boxes,
     size: tuple[int, int],
@@ -82,11 +110,7 @@ def deepest(
     """The best place of a label: its depth in pixels, x and y of its middle; depth 0 where it does not fit.
 
     Args:
-        labels: every `step`-th pixel of a label map from pixel `origin` on, `[h, w] int32`.
-        distances: how far each of them is from other regions, `[h, w] float32`.
-        mixed: of `mixed_corners`.
-        step: pixels of the map from one to the next; all that follows is in pixels of the map.
-        origin: x, y of the corner.
+        pixels: where to look, see `Pixels`; all that follows is in pixels of the map.
         label: the region.
         box: x0, y0, x1, y1 of the region, `[4] int64`.
         size: width and height of the label.
@@ -96,6 +120,7 @@ def deepest(
     Returns:
         Of equals the first in raster order.
     """
+    labels, distances, mixed, step, origin = pixels
     near, w, h, gap_x, gap_y, x0, y0, x1, y1 = _cells(step, origin, box, size, taken, gap)
     # The side of the label that is nearer to its middle is at least this far away.
     best = np.float32((min(w, h) - 1) // 2 + 0.5)
@@ -117,11 +142,7 @@ def deepest(
 
 @compiled
 def nearest(
-    labels: IntArray,
-    distances: FloatArray,
-    mixed: IntArray,
-    step: int,
-    origin: tuple[int, int],
+    pixels: Pixels,
     label: int,
     box: Boxes,
     size: tuple[int, int],
@@ -134,6 +155,7 @@ def nearest(
 
     One must exist: `least` is no more than what `deepest` found.
     """
+    labels, distances, mixed, step, origin = pixels
     near, w, h, gap_x, gap_y, x0, y0, x1, y1 = _cells(step, origin, box, size, taken, gap)
     to_x = np.floor((center[0] - origin[0]) / step - w / 2 + 0.5) + (w - 1) // 2
     to_y = np.floor((center[1] - origin[1]) / step - h / 2 + 0.5) + (h - 1) // 2

@@ -17,8 +17,7 @@ from som_agent.marks.placement import Box, place
 from som_agent.marks.view import View
 from som_agent.regions import BoolArray, Regions
 from som_agent.scaling import fit, resize_labels, resized
-from som_agent.segmenters.base import Segmenter
-from som_agent.segmenters.labels import LabelsSegmenter
+from som_agent.segmenters.base import Segmenter, is_ready_made
 from som_agent.tracking.associate import atom_overlap, best_pairs, iou_matrix
 from som_agent.video.frame import Frame, Image
 
@@ -141,7 +140,7 @@ def open_mark(
         SegmenterError: the segmenter cannot segment a part of a picture.
     """
     row = row_of(marked, mark)
-    if isinstance(segmenter, LabelsSegmenter):
+    if is_ready_made(segmenter):
         raise SegmenterError(
             f"{segmenter.name} has masks of whole pictures only, and mark {mark} is to be segmented anew: "
             f'name another segmenter for it, zoom({mark!r}, segmenter="hierarchy") or --parts hierarchy'

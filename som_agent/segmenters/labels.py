@@ -50,6 +50,8 @@ class LabelsSegmenter:
         SegmenterError: there is no such folder, or no mask in it.
     """
 
+    ready_made = True
+
     def __init__(self, folder: str | Path) -> None:
         if folder == "":  # as a path it would be the current folder
             raise SegmenterError("the folder of masks is empty: write labels:DIR")

@@ -116,7 +116,8 @@ def davis(tmp_path_factory):
 def test_marks_ride_along(davis):
     one, mean = stability_scores(davis)
     assert (one.sequence, mean.sequence) == ("glide", "mean")
-    assert (one.frames, one.objects) == (6, 2)
+    assert (one.frames, one.steps) == (6, 10)
+    assert one.point_px < 0.05
     assert one.jitter_px < 0.05
     assert one.plate_px <= 0.75
     assert (one.moved, one.new_numbers, one.new_colors) == (0, 0, 0)

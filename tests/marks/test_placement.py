@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from som_agent.marks import place, plate_box
-from som_agent.marks.inside import GAP
+from som_agent.marks.search import GAP
 
 
 def cells(h, w, n, seed, ground=0.2):
