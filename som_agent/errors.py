@@ -11,6 +11,7 @@ __all__ = [
     "OutputError",
     "SegmenterError",
     "SomError",
+    "TrackingError",
     "first_line",
 ]
 
@@ -29,6 +30,10 @@ class OutputError(SomError):
 
 class SegmenterError(SomError):
     """An unknown segmenter, or a checkpoint or mask folder that it cannot use."""
+
+
+class TrackingError(SomError):
+    """An unknown propagator, or a checkpoint that it cannot use."""
 
 
 class AnswererError(SomError):

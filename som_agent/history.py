@@ -62,6 +62,8 @@ class Trace:
         colors: share of the mask's pixels that each basic colour term names, in percent, `[K, 11] uint8`,
             in the order of `som_agent.colors.COLOR_TERMS`.
         rles: COCO compressed RLE counts of the mask at `History.mask_size`; "" where not visible.
+        hidden_by: where occluded, the mark that came over this one and that it goes with, `[K] int32`; it may
+            be hidden itself. 0 for none, and everywhere if left out.
     """
 
     frames: npt.NDArray[np.int32]
@@ -73,6 +75,11 @@ class Trace:
     scores: npt.NDArray[np.float32]
     colors: npt.NDArray[np.uint8]
     rles: list[str]
+    hidden_by: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    def __post_init__(self) -> None:
+        if not len(self.hidden_by):
+            object.__setattr__(self, "hidden_by", np.zeros(len(self.frames), np.int32))
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -92,6 +99,7 @@ class Observation:
     score: float
     colors: bytes
     rle: str
+    hidden_by: int = 0
 
 
 @dataclass
@@ -141,4 +149,5 @@ def _trace(rows: list[Observation]) -> Trace:
         scores=np.array([row.score for row in rows], np.float32),
         colors=colors.reshape(len(rows), -1),
         rles=[row.rle for row in rows],
+        hidden_by=np.array([row.hidden_by for row in rows], np.int32),
     )

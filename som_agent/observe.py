@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ from som_kernels import encode_rle
 
 __all__ = ["Observer"]
 
+_NOBODY: Mapping[int, int] = MappingProxyType({})
+
 
 class Observer:
     """Describes each mark of each frame; what is not seen is described as it was seen last."""
@@ -24,7 +28,13 @@ class Observer:
         self._last: dict[int, Observation] = {}
 
     def observe(
-        self, marked: MarkedFrame, image: Image, *, occluded: list[int], gone: list[int]
+        self,
+        marked: MarkedFrame,
+        image: Image,
+        *,
+        occluded: list[int],
+        gone: list[int],
+        hidden_by: Mapping[int, int] = _NOBODY,
     ) -> list[Observation]:
         """The observations of one frame.
 
@@ -33,6 +43,7 @@ class Observer:
             image: the picture that was processed, `[h, w, 3] uint8` RGB of the regions' size.
             occluded: marks that are not seen now and may come back.
             gone: marks given up in this frame; they are described once and forgotten.
+            hidden_by: occluded mark → the mark that hides it, where that is known.
         """
         regions = marked.regions
         rles = encode_rle(regions.packed())
@@ -55,10 +66,11 @@ class Observer:
             rows.append(row)
         for state, marks in ((OCCLUDED, occluded), (GONE, gone)):
             for mark_id in marks:
-                last = self._last[mark_id]
-                rows.append(
-                    replace(last, frame=marked.index, time=marked.time, state=state, score=0.0, rle="")
+                row = replace(
+                    self._last[mark_id], frame=marked.index, time=marked.time, state=state, score=0.0, rle=""
                 )
+                hider = hidden_by.get(mark_id, 0) if state == OCCLUDED else 0
+                rows.append(replace(row, hidden_by=hider))
         for mark_id in gone:
             del self._last[mark_id]
         return rows

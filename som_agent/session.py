@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,23 @@ from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.steady import SteadyPlacer
 from som_agent.marks.zoom import Zoom, known_parts, open_mark, row_of
 from som_agent.observe import Observer
+from som_agent.pointing import Named, mask_at
 from som_agent.recorder import Recorder
-from som_agent.regions import Regions
+from som_agent.regions import BoolArray, Regions
 from som_agent.scaling import fit, resized
-from som_agent.segmenters import load_segmenter
+from som_agent.segmenters import load_finder, load_prompted, load_segmenter
 from som_agent.segmenters.base import Segmenter
+from som_agent.segmenters.prompts import Prompted
+from som_agent.segmenters.text import Finder
 from som_agent.settings import Settings
-from som_agent.tracking import IouTracker, Tracked, Tracker
+from som_agent.tracking import (
+    AssociationTracker,
+    PropagationTracker,
+    Propagator,
+    Tracked,
+    Tracker,
+    load_propagator,
+)
 from som_agent.video.frame import Frame, Image
 
 if TYPE_CHECKING:
@@ -60,7 +70,8 @@ class Session:
     Args:
         segmenter: a name such as `hierarchy` or `labels:DIR`, or a segmenter.
         settings: see `Settings`.
-        tracker: regions per frame → tracks.
+        propagator: a propagator, in place of the one that the settings name.
+        tracker: regions per frame → tracks, in place of the two that there are.
         device: where a neural segmenter runs, `cpu` or `cuda:0` for example.
 
     Attributes:
@@ -73,12 +84,13 @@ class Session:
         segmenter: str | Segmenter = "hierarchy",
         settings: Settings | None = None,
         *,
+        propagator: Propagator | None = None,
         tracker: Tracker | None = None,
         device: str | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.segmenter = load_segmenter(segmenter, device=device)
-        self._tracker = tracker or IouTracker()
+        self._tracker = tracker or self._new_tracker(propagator or self.settings.propagator, device)
         self._book = MarkBook(self.settings.max_marks, self.settings.labels)
         self._placer = SteadyPlacer(self.settings.style)
         self._observer = Observer()
@@ -101,7 +113,8 @@ class Session:
         """
         frame = self._last = next_frame(image, time, self._last)
         small = replace(frame, image=fit(frame.image, self.settings.size))
-        found = self._tracker.update(small, self.segmenter.segment(small))
+        regions = self.segmenter.segment(small) if self._tracker.wants_regions else None
+        found = self._tracker.update(small, regions)
         now = self._show(frame, small.image, found)
         gone = now.tracked.gone
         self._recorder.add(frame.index, frame.time, self._observe(now, gone))
@@ -153,6 +166,68 @@ class Session:
         )
         parts = {info.mark for info in opened.marked.infos}
         return replace(opened, untracked=frozenset(parts.difference(self._book.tied)))
+
+    def point(
+        self,
+        points: Sequence[Sequence[float]] = (),
+        labels: Sequence[int] = (),
+        *,
+        box: Sequence[float] | None = None,
+        mark: int | str | None = None,
+        segmenter: str | Prompted | None = None,
+    ) -> MarkInfo:
+        """Make a mark in the newest frame by pointing, or correct one; it is tracked from here on.
+
+        Without a propagator it is followed among the regions of the session's segmenter, and hidden where that
+        sees nothing of the kind.
+
+        Args:
+            points: x, y in source pixels.
+            labels: for each point 1 (on the thing) or 0 (off it); all are on it if left out.
+            box: x0, y0, x1, y1 around the thing, in source pixels.
+            mark: number or label of the mark that is wrong there, or hidden; a new one if left out.
+            segmenter: makes the mask; the session's own by default.
+
+        Raises:
+            InputError: a prompt that makes no sense or hits nothing, an unknown mark, or no room for a track.
+            SegmenterError: the segmenter takes no prompts.
+        """
+        now = self._seen()
+        by = load_prompted(self.segmenter if segmenter is None else segmenter, device=self._device)
+        mask = mask_at(by, now.marked.frame, now.small, points, labels, box)
+        if mark is None:
+            return self._adopt(mask[None])[0]
+        known = self._book.named(mark)
+        if known is None or not self._tracker.correct(known[1], mask):
+            raise InputError(f"there is no mark {mark} in frame {now.marked.index} that could be corrected")
+        self._renew(now.found.correcting(known[1], mask))
+        return known[0]
+
+    def find(self, *phrases: str, finder: str | Finder, masks: str | Prompted = "hierarchy") -> list[Named]:
+        """Mark what phrases name in the newest frame. What has a mark already keeps it; the others get one.
+
+        Args:
+            phrases: short noun phrases, "red cup" for example.
+            finder: `hf:REPO_OR_DIR` of Grounding DINO or SAM 3, or a finder.
+            masks: what cuts masks out of the boxes of Grounding DINO.
+
+        Raises:
+            InputError: no phrase, or an empty one.
+            SegmenterError: the finder cannot be loaded.
+        """
+        now = self._seen()
+        by = load_finder(finder, masks=masks, device=self._device)
+        found = by.find(replace(now.marked.frame, image=now.small), phrases)
+        known = known_parts(now.marked, found.regions, ())
+        new = [k for k in range(len(found.regions)) if k not in known]
+        if new:
+            rows = self._adopt(np.array([found.regions.mask(k) for k in new]))
+            known |= dict(zip(new, rows, strict=False))  # fewer where the tracker is full
+        return [
+            Named(known[k], phrase, float(found.regions.scores[k]))
+            for k, phrase in enumerate(found.phrases)
+            if k in known
+        ]
 
     def union(self, *marks: int | str) -> MarkInfo:
         """A mark of all that the given ones cover. It is drawn in place of them.
@@ -206,6 +281,23 @@ class Session:
 
         return ask(question, self.history, self._keyframes.pictures, lmm, name=name)
 
+    def _new_tracker(self, propagator: str | Propagator, device: str | None) -> Tracker:
+        if propagator == "":
+            return AssociationTracker()
+        carrier = load_propagator(propagator, device=device)
+        return PropagationTracker(carrier, every=self.settings.discover_every)
+
+    def _adopt(self, masks: BoolArray) -> list[MarkInfo]:
+        """New marks for masks `[N, h, w] bool` of the size of the pictures inside."""
+        tracks = self._tracker.adopt(masks)
+        if not tracks:
+            raise InputError("the tracker has no room for another object")
+        rows = [self._book.add() for _ in tracks]
+        for row, track in zip(rows, tracks, strict=True):
+            self._book.tie(row.mark, track)
+        self._renew(self._seen().found.adopting(tracks, masks[: len(tracks)]))
+        return rows
+
     def _show(self, frame: Frame, small: Image, found: Tracked) -> _Now:
         """Number and draw what was found in a frame, which is the newest one from here on."""
         tracked = derive(found, self._derived)
@@ -232,11 +324,17 @@ class Session:
         return self._now
 
     def _observe(self, now: _Now, gone: list[int]) -> list[Observation]:
+        mark_of = {track: mark for mark, track in self._book.tied.items()}
         return self._observer.observe(
             now.marked,
             now.small,
             occluded=self._book.marks_of(now.tracked.occluded),
             gone=self._book.marks_of(gone),
+            hidden_by={
+                mark_of[track]: mark_of[hider]
+                for track, hider in now.tracked.hidden_by.items()
+                if track in mark_of and hider in mark_of
+            },
         )
 
     def _renew(self, found: Tracked) -> None:

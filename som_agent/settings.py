@@ -22,6 +22,9 @@ class Settings:
         size: long side in pixels of the pictures inside; results are in source pixels whatever it is.
         max_rows: observations remembered; beyond it the past becomes sparser.
         keyframes: marked frames kept for questions to a vision-language model.
+        propagator: what carries masks from frame to frame, `flow` or `hf:DIR` for example, so that the segmenter
+            looks only now and then; "" for none: it looks at every frame.
+        discover_every: frames from one such look to the next.
     """
 
     max_marks: int = 20
@@ -30,9 +33,17 @@ class Settings:
     size: int = 480
     max_rows: int = 100_000
     keyframes: int = 12
+    propagator: str = ""
+    discover_every: int = 5
 
     def __post_init__(self) -> None:
-        for name, least in (("max_marks", 1), ("size", 16), ("max_rows", 1), ("keyframes", 2)):
+        for name, least in (
+            ("max_marks", 1),
+            ("size", 16),
+            ("max_rows", 1),
+            ("keyframes", 2),
+            ("discover_every", 1),
+        ):
             value = getattr(self, name)
             if value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")

@@ -9,6 +9,7 @@ import typer
 
 from som_agent.cli.options import (
     Alpha,
+    Discover,
     Draw,
     End,
     Every,
@@ -17,6 +18,7 @@ from som_agent.cli.options import (
     LabelScheme,
     Lmm,
     MaxMarks,
+    Propagator,
     Segmenter,
     Size,
     Start,
@@ -39,6 +41,8 @@ def ask(
     question: Annotated[str, typer.Argument(help="A question in plain words; [3] names a mark.")],
     lmm: Lmm = "attributes",
     segmenter: Segmenter = "hierarchy",
+    propagator: Propagator = "",
+    discover: Discover = 5,
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
@@ -64,7 +68,12 @@ def ask(
         answer = ask_history(question, run.history, run.pictures, model, name=lmm)
     else:
         session, problem = _watch(
-            source, segmenter, settings(max_marks, labels, draw, alpha, size), start, end, every
+            source,
+            segmenter,
+            settings(max_marks, labels, draw, alpha, size, propagator, discover),
+            start,
+            end,
+            every,
         )
         frames = len(session.history.frames)
         answer = session.ask(question, lmm=model, name=lmm).seen_in_part(problem)

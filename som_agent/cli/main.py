@@ -10,8 +10,12 @@ import typer
 
 from som_agent.cli.ask import ask
 from som_agent.cli.doctor import doctor
+from som_agent.cli.eval import evaluate
+from som_agent.cli.export import export
 from som_agent.cli.mark import mark
 from som_agent.cli.output import note, results
+from som_agent.cli.repair import repair
+from som_agent.cli.stream import stream
 from som_agent.cli.track import track
 from som_agent.errors import SomError
 
@@ -27,8 +31,12 @@ app = typer.Typer(
 )
 app.command()(mark)
 app.command()(track)
+app.command()(stream)
 app.command()(ask)
+app.command()(repair)
 app.command()(doctor)
+app.command()(export)
+app.add_typer(evaluate)
 
 
 # What typer raises for a wrong option; some versions bring a click of their own, so it has no better name.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alpha",
+    "Discover",
     "Draw",
     "End",
     "Every",
@@ -27,6 +28,7 @@ __all__ = [
     "Labels",
     "Lmm",
     "MaxMarks",
+    "Propagator",
     "Segmenter",
     "Size",
     "Start",
@@ -157,10 +159,35 @@ Size = Annotated[
         help="Long side of the pictures inside, 16 or more; results stay in source pixels.",
     ),
 ]
+Propagator = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What carries masks from frame to frame, so that the segmenter looks only now and then: "
+        "flow or hf:REPO_OR_DIR. Without one it looks at every frame.",
+        show_default=False,
+    ),
+]
+Discover = Annotated[
+    int,
+    typer.Option(
+        parser=whole("--discover", 1),
+        metavar="N",
+        help="With --propagator: frames from one look of the segmenter to the next.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def settings(max_marks: int, labels: LabelScheme, draw: str, alpha: float, size: int) -> Settings:
+def settings(
+    max_marks: int,
+    labels: LabelScheme,
+    draw: str,
+    alpha: float,
+    size: int,
+    propagator: str = "",
+    discover: int = 5,
+) -> Settings:
     """The session's settings from the options."""
     from som_agent.marks.style import PARTS, MarkStyle, parse_draw
     from som_agent.settings import Settings
@@ -169,5 +196,10 @@ def settings(max_marks: int, labels: LabelScheme, draw: str, alpha: float, size:
     if not parts:
         raise InputError(f"--draw {draw!r} draws nothing; known: {', '.join(PARTS)}")
     return Settings(
-        max_marks=max_marks, labels=labels.value, style=MarkStyle(draw=parts, alpha=alpha), size=size
+        max_marks=max_marks,
+        labels=labels.value,
+        style=MarkStyle(draw=parts, alpha=alpha),
+        size=size,
+        propagator=propagator,
+        discover_every=discover,
     )

@@ -10,6 +10,7 @@ import typer
 
 from som_agent.cli.options import (
     Alpha,
+    Discover,
     Draw,
     End,
     Every,
@@ -17,6 +18,7 @@ from som_agent.cli.options import (
     Labels,
     LabelScheme,
     MaxMarks,
+    Propagator,
     Segmenter,
     Size,
     Start,
@@ -34,6 +36,8 @@ def track(
         Path, typer.Option("-o", "--out", parser=place, metavar="FOLDER", help="The run's folder.")
     ],
     segmenter: Segmenter = "hierarchy",
+    propagator: Propagator = "",
+    discover: Discover = 5,
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
@@ -52,7 +56,7 @@ def track(
     from som_agent.video.output import refuse_to_overwrite
 
     refuse_to_overwrite(out / VIDEO_FILE, video)  # a run says so too, but only once the segmenter is loaded
-    session = Session(segmenter, settings(max_marks, labels, draw, alpha, size))
+    session = Session(segmenter, settings(max_marks, labels, draw, alpha, size, propagator, discover))
     with (
         open_video(video, start=start, end=end, every=every) as source,
         stop_on_interrupt() as stopped,

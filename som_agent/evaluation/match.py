@@ -8,10 +8,9 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from som_agent.evaluation.contingency import Contingency, contingency
 from som_agent.regions import Regions
-from som_kernels import label_overlap
 
 __all__ = ["MATCH_IOU", "Found", "Match"]
 
@@ -95,17 +94,16 @@ class Match:
             truth: true object of each pixel, `[h, w]`, of the regions' size; labels that are not among the
                 objects count as background.
         """
-        n = len(self.objects)
-        column = np.zeros(max(int(truth.max(initial=0)), *self.objects, 0) + 1, np.int32)
-        column[list(self.objects)] = np.arange(1, n + 1)
-        overlap = label_overlap(
-            torch.from_numpy(regions.atoms), torch.from_numpy(column[truth]), regions.members.shape[1] - 1, n
-        ).numpy()
-        shared = regions.members.astype(np.int64) @ overlap
-        areas = overlap.sum(axis=0)
-        union = shared.sum(axis=1, keepdims=True) + areas - shared
-        iou = shared[:, 1:] / np.maximum(union[:, 1:], 1)
-        self._looks.append(_Look(time, tuple(marks), iou, areas[1:] > 0))
+        self.take(time, contingency(marks, regions, truth, self.objects))
+
+    def take(self, time: float, seen: Contingency) -> None:
+        """Take the next frame, whose pixels are counted already.
+
+        Args:
+            time: seconds.
+            seen: its marks against the objects that this was made for.
+        """
+        self._looks.append(_Look(time, seen.marks, seen.ious, seen.object_areas > 0))
         self.__dict__.pop("_table", None)
 
     @property

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from som_agent.history import MarkInfo
 from som_agent.marks.labels import child_label
+from som_agent.marks.names import given_names, with_numbers
 
 __all__ = ["Citations", "cited_marks"]
 
@@ -65,10 +66,12 @@ def cited_marks(text: str, marks: Mapping[int, MarkInfo]) -> Citations:
 
     Args:
         text: a reply, in any language: square brackets count in their full-width and CJK forms, too.
-        marks: the mark table. What counts is the label that was drawn, "3" or "C".
+        marks: the mark table. What counts is the label that was drawn, "3" or "C", or a name that was given.
     """
     plain = unicodedata.normalize("NFKC", text).translate(str.maketrans("【】〔〕–—−", "[][]---"))
+    plain = with_numbers(plain, marks)
     labels = {info.label: mark for mark, info in marks.items()}
+    labels |= {str(mark): mark for mark in given_names(marks).values()}
     folded = {label.casefold(): mark for label, mark in labels.items()}
     found: list[tuple[int, str]] = []
     for match in _BRACKETED.finditer(plain):

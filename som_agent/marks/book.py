@@ -67,6 +67,14 @@ class MarkBook:
         """Mark → its track, for the marks that have one: those that are not gone."""
         return {mark: track for track, mark in self._mark_of.items()}
 
+    def named(self, mark: int | str) -> tuple[MarkInfo, int] | None:
+        """The row and the track of a mark by number or label, seen or hidden; None if unknown."""
+        name = str(mark).strip().casefold()
+        by_number = {str(number): number for number in self.tied}
+        by_label = {self.table[number].label.casefold(): number for number in self.tied}
+        number = (by_number | by_label if isinstance(mark, str) else by_number).get(name)
+        return None if number is None else (self.table[number], self.tied[number])
+
     def line_of(self, mark: int) -> list[int]:
         """The mark, what it is a part of, what that is a part of, and so on."""
         line = [mark]

@@ -20,7 +20,7 @@ from som_agent.marks.placement import place
 from som_agent.marks.style import MarkStyle
 from som_agent.regions import Regions
 from som_agent.rle import decode
-from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, tracks_schema
+from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, tracks_schema, with_hiders
 from som_agent.video import Frame, open_video
 from som_agent.video.kinds import check_regular
 
@@ -58,6 +58,8 @@ def read_run(path: str | Path) -> Run:
             traces=_read_tracks(folder / TRACKS_FILE),
             segmenter=_field(info, "segmenter", _text),
         )
+        if info.get("in_repair"):  # cut short in `som_agent.runs.store`: marks without a row are none
+            history.marks = {mark: row for mark, row in history.marks.items() if mark in history.traces}
         if history.marks.keys() != history.traces.keys():
             raise InputError(f"{INFO_FILE} and {TRACKS_FILE} name different marks")
         return Run(
@@ -157,7 +159,7 @@ def _read_tracks(file: Path) -> dict[int, Trace]:
     if not file.exists():
         raise InputError(f"{file.name} is missing")
     try:
-        table = pq.read_table(file)
+        table = with_hiders(pq.read_table(file))
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{file.name} cannot be read: {first_line(error)}") from error
     lacking = [repr(name) for name in tracks_schema().names if name not in table.column_names]
@@ -226,4 +228,5 @@ def _observations(table: Any) -> Iterator[Observation]:
                 score=row["score"],
                 colors=bytes(row["colors"]),
                 rle=row["rle"],
+                hidden_by=row["hidden_by"],
             )

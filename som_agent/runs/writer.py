@@ -197,6 +197,7 @@ class RunWriter:
             "score": np.array([row.score for row in rows], np.float32),
             "rle": [row.rle for row in rows],
             "colors": [list(row.colors) for row in rows],
+            "hidden_by": [row.hidden_by for row in rows],
         }
         self._tracks.write_table(pa.table(columns, schema=self._schema))
 

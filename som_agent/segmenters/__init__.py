@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from som_agent.errors import SegmenterError
 from som_agent.segmenters.base import Segmenter
 
-__all__ = ["Segmenter", "load_segmenter", "segmenter_names"]
+if TYPE_CHECKING:
+    from som_agent.segmenters.prompts import Prompted
+    from som_agent.segmenters.text import Finder
+
+__all__ = ["Segmenter", "load_finder", "load_prompted", "load_segmenter", "segmenter_names"]
 
 
 @dataclass(frozen=True)
@@ -94,3 +99,54 @@ def load_segmenter(spec: str | Segmenter, *, device: str | None = None) -> Segme
     if colon and not entry.argument:
         raise SegmenterError(f"segmenter {name!r} takes no argument, got {spec!r}")
     return entry.make(argument, device)
+
+
+def load_prompted(spec: str | Segmenter | Prompted, *, device: str | None = None) -> Prompted:
+    """The segmenter of a name, one that can be pointed at: `hierarchy`, `sam:CHECKPOINT` or `hf:REPO_OR_DIR`.
+
+    Args:
+        spec: as for `load_segmenter`, or an object with `name` and `prompted`.
+        device: as for `load_segmenter`.
+
+    Raises:
+        SegmenterError: as `load_segmenter`, or a segmenter that takes no prompts.
+        InputError: a device that is not there.
+    """
+    segmenter = load_segmenter(spec, device=device) if isinstance(spec, str) else spec
+    if not callable(getattr(segmenter, "prompted", None)):
+        name = getattr(segmenter, "name", type(segmenter).__name__)
+        raise SegmenterError(f"segmenter {name!r} takes no points or boxes; hierarchy, sam: and hf: do")
+    return segmenter  # type: ignore[return-value]  # it was just looked at
+
+
+def load_finder(
+    spec: str | Finder, *, masks: str | Prompted = "hierarchy", device: str | None = None
+) -> Finder:
+    """What finds things by phrases: `hf:REPO_OR_DIR` of Grounding DINO or of SAM 3.
+
+    Args:
+        spec: the name, or an object with `name` and `find`, which is handed back as it is.
+        masks: what cuts things out of the boxes of Grounding DINO, see `load_prompted`; SAM 3 needs none.
+        device: as for `load_segmenter`.
+
+    Raises:
+        SegmenterError: an unknown name, or files of another kind of network or damaged ones.
+        InputError: a device that is not there.
+    """
+    if not isinstance(spec, str):
+        return spec
+    from transformers import AutoConfig
+
+    from som_agent.pretrained import load_pretrained, local_or_hub
+    from som_agent.segmenters.text import DINO_TYPES, SAM3_TYPES, DinoFinder, Sam3Finder
+
+    name, _, source = spec.partition(":")
+    if name != "hf" or not source:
+        raise SegmenterError(f"unknown finder {spec!r}; write hf:REPO_OR_DIR of Grounding DINO or SAM 3")
+    kind = load_pretrained(AutoConfig, local_or_hub(source, SegmenterError), SegmenterError).model_type
+    if kind in SAM3_TYPES:
+        return Sam3Finder(source, device=device)
+    if kind in DINO_TYPES:
+        return DinoFinder(source, load_prompted(masks, device=device), device=device)
+    known = ", ".join([*DINO_TYPES, *SAM3_TYPES])
+    raise SegmenterError(f"{spec} is a {kind} network; finding by phrases works with {known}")

@@ -8,13 +8,16 @@ that in a wide picture no point of the pipeline ever falls on the lower part, an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from som_agent.errors import SegmenterError
 from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
-from som_agent.regions import Regions
+from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.everything import Cutoffs, Steps, grid_points, regions_of_everything
+from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
+from som_kernels import Resize, threshold_logits
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +27,23 @@ __all__ = ["HfSegmenter"]
 # Cutoffs of the networks' own estimate of a mask's IoU, as their authors set them.
 _IOU_CUTOFF = {"sam": 0.88, "sam_hq": 0.88}
 _IOU_CUTOFF_LATER = 0.8
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A frame as a network saw it.
+
+    Attributes:
+        frame: the frame itself.
+        features: what the network made of it, by the names of its arguments.
+        seen: height and width of the picture inside what the network saw.
+        steps: how its maps become as large as the frame.
+    """
+
+    frame: Frame
+    features: dict[str, Any]
+    seen: tuple[int, int]
+    steps: Steps
 
 
 class HfSegmenter:
@@ -79,44 +99,74 @@ class HfSegmenter:
         )
         self._points_per_side = points_per_side
         self._points_per_batch = points_per_batch
+        self._looked: _Look | None = None
 
     def segment(self, frame: Frame) -> Regions:
         """The masks of everything, largest first; see `Segmenter`."""
         import torch
 
         with torch.inference_mode():
-            inputs = self._processor(
-                images=frame.image, input_data_format="channels_last", return_tensors="pt"
-            )
-            pixels = inputs["pixel_values"].to(self.device, self._model.dtype)
-            whole, size = tuple(pixels.shape[-2:]), frame.image.shape[:2]
-            # SAM sees the picture scaled and padded, the later ones see it squeezed into the whole square.
-            if "reshaped_input_sizes" in inputs:
-                seen = tuple(inputs["reshaped_input_sizes"][0].tolist())
-                steps: Steps = ((whole, seen), (size, size))
-            else:
-                seen, steps = whole, ((size, size),)
-            return regions_of_everything(self._proposals(pixels, seen), steps, self._cutoffs)
+            look = self._look(frame)
+            return regions_of_everything(self._proposals(look), look.steps, self._cutoffs)
 
-    def _proposals(
-        self, pixels: torch.Tensor, seen: tuple[int, int]
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Logits and estimated IoU of the masks of each batch of points.
+    def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
+        """The mask of what a prompt points at; see `Prompted.prompted`.
 
-        Args:
-            pixels: what the network sees, `[1, 3, h, w]`.
-            seen: height and width of the picture in it.
+        One point alone may mean a thing or its part: of three masks the one is taken that the network is
+        surest of.
         """
         import torch
 
-        points = grid_points(self._points_per_side, seen).to(self.device)
+        prompt.check(frame)
+        with torch.inference_mode():
+            look = self._look(frame)
+            (h, w), size = look.seen, frame.image.shape[:2]
+            scale = torch.tensor([w / size[1], h / size[0]], device=self.device)
+            given: dict[str, Any] = {}
+            if prompt.points:
+                given["input_points"] = (torch.tensor(prompt.points, device=self.device) * scale)[None, None]
+                given["input_labels"] = torch.tensor(prompt.labels, device=self.device)[None, None]
+            if prompt.box is not None:
+                box = torch.tensor(prompt.box, device=self.device) * scale.repeat(2)
+                given["input_boxes"] = box[None, None]
+            one_point = prompt.box is None and len(prompt.points) == 1
+            output = self._model(**look.features, **given, multimask_output=one_point)
+            logits, best = output.pred_masks[0, 0].float(), output.iou_scores[0, 0].argmax()
+            resize = Resize.steps(logits.shape[1:], *look.steps)
+            mask = threshold_logits(logits, chosen=best[None], resize=resize).unpack()[0]
+        found: BoolArray = mask.cpu().numpy()
+        return found
+
+    def _look(self, frame: Frame) -> _Look:
+        """The frame as the network sees it; a frame that is asked for again is not looked at again."""
+        if self._looked is None or self._looked.frame is not frame:
+            self._looked = self._encode(frame)
+        return self._looked
+
+    def _encode(self, frame: Frame) -> _Look:
+        inputs = self._processor(images=frame.image, input_data_format="channels_last", return_tensors="pt")
+        pixels = inputs["pixel_values"].to(self.device, self._model.dtype)
+        whole, size = tuple(pixels.shape[-2:]), frame.image.shape[:2]
+        # SAM sees the picture scaled and padded, the later ones see it squeezed into the whole square.
+        if "reshaped_input_sizes" in inputs:
+            seen = tuple(inputs["reshaped_input_sizes"][0].tolist())
+            steps: Steps = ((whole, seen), (size, size))
+        else:
+            seen, steps = whole, ((size, size),)
         embeddings = self._model.get_image_embeddings(pixels)
         features: dict[str, Any] = {"image_embeddings": embeddings}
         if isinstance(embeddings, tuple):  # SAM-HQ also uses the early layers
             features = {"image_embeddings": embeddings[0], "intermediate_embeddings": embeddings[1]}
+        return _Look(frame, features, seen, steps)
+
+    def _proposals(self, look: _Look) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Logits and estimated IoU of the masks of each batch of points."""
+        import torch
+
+        points = grid_points(self._points_per_side, look.seen).to(self.device)
         for batch in torch.split(points, self._points_per_batch):
             output = self._model(
-                **features,
+                **look.features,
                 input_points=batch[None, :, None, :],
                 input_labels=torch.ones(1, len(batch), 1, dtype=torch.int64, device=self.device),
                 multimask_output=True,

@@ -19,7 +19,9 @@ import numpy.typing as npt
 
 from som_agent.appearance import surface_colors
 from som_agent.errors import SegmenterError
-from som_agent.regions import FloatArray, IntArray, Regions
+from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
+from som_agent.segmenters.best_region import best_region
+from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
 
 __all__ = ["HierarchySegmenter"]
@@ -72,6 +74,7 @@ class HierarchySegmenter:
         if regions < 1:
             raise SegmenterError(f"hierarchy: regions must be at least 1, got {regions}")
         self.regions = regions
+        self._looked: tuple[Frame, Regions] | None = None
 
     def segment(self, frame: Frame) -> Regions:
         """Segment one frame; see `Segmenter.segment`. A picture of one colour gives one region."""
@@ -118,6 +121,13 @@ class HierarchySegmenter:
         strength = (edges.strength + 0.5 * contrast) * smaller
         linkage = higra.binary_partition_tree_average_linkage(graph, strength, edges.length)
         return _tree_regions(atoms, _Tree.build(count, *linkage), self.regions)
+
+    def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
+        """The region of any level that a prompt points at; see `Prompted.prompted` and `best_region`."""
+        prompt.check(frame)
+        if self._looked is None or self._looked[0] is not frame:
+            self._looked = frame, self.segment(frame)
+        return best_region(self._looked[1], prompt)
 
 
 def _basins(image: npt.NDArray[np.uint8]) -> tuple[IntArray, FloatArray, FloatArray]:

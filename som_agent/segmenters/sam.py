@@ -15,8 +15,9 @@ import numpy as np
 
 from som_agent.errors import SegmenterError, first_line
 from som_agent.pretrained import pick_device
-from som_agent.regions import Regions
+from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.everything import Cutoffs, grid_points, regions_of_everything
+from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class SamSegmenter:
         self._points_per_side = points_per_side
         self._points_per_batch = points_per_batch
         self._cutoffs = Cutoffs(pred_iou_thresh, stability_score_thresh)
+        self._looked: Frame | None = None
 
     def segment(self, frame: Frame) -> Regions:
         """The masks of everything, largest first; see `Segmenter`."""
@@ -70,10 +72,36 @@ class SamSegmenter:
 
         predictor, size = self._predictor, frame.image.shape[:2]
         with torch.inference_mode():
-            predictor.set_image(np.ascontiguousarray(frame.image))
+            self._look(frame)
             padded = (predictor.model.image_encoder.img_size,) * 2
             steps = ((padded, predictor.input_size), (size, size))
             return regions_of_everything(self._proposals(), steps, self._cutoffs)
+
+    def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
+        """The mask of what a prompt points at; see `Prompted.prompted`.
+
+        One point alone may mean a thing or its part: of three masks the one is taken that the network is
+        surest of.
+        """
+        import torch
+
+        prompt.check(frame)
+        with torch.inference_mode():
+            self._look(frame)
+            masks, scores, _ = self._predictor.predict(
+                np.array(prompt.points) if prompt.points else None,
+                np.array(prompt.labels) if prompt.points else None,
+                None if prompt.box is None else np.array(prompt.box),
+                multimask_output=prompt.box is None and len(prompt.points) == 1,
+            )
+        mask: BoolArray = masks[scores.argmax()]
+        return mask
+
+    def _look(self, frame: Frame) -> None:
+        """Have the frame encoded, once."""
+        if self._looked is not frame:
+            self._predictor.set_image(np.ascontiguousarray(frame.image))
+            self._looked = frame
 
     def _proposals(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Logits and estimated IoU of the masks of each batch of points of the picture that was set."""

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
 
 from som_agent.regions import BoolArray, Regions
 from som_kernels import label_overlap
+from som_kernels._jit import compiled
 
 __all__ = ["atom_overlap", "best_pairs", "disentangle", "iou_matrix", "snap", "totals"]
 
@@ -36,10 +36,20 @@ def atom_overlap(a: Regions, b: Regions) -> Counts:
 def totals(members: BoolArray, values: npt.NDArray[Any]) -> Counts:
     """Sums of `values` over each set of atoms: `[N, A + 1] bool` and `[A + 1, K]` give `[N, K] float64`.
 
-    Sparse, as few atoms belong to a region: a dense product is larger, and starts threads for little.
+    Few atoms belong to a region: a dense product would be larger, and start threads for little.
     """
-    product: Counts = csr_array(members, dtype=np.float64) @ values.astype(np.float64)
-    return product
+    sums = np.zeros((len(members), values.shape[1]))
+    _add_up(np.ascontiguousarray(members), np.ascontiguousarray(values, np.float64), sums)
+    return sums
+
+
+@compiled
+def _add_up(members: BoolArray, values: Counts, sums: Counts) -> None:
+    for i in range(members.shape[0]):
+        for a in range(members.shape[1]):
+            if members[i, a]:
+                for k in range(values.shape[1]):
+                    sums[i, k] += values[a, k]
 
 
 def iou_matrix(

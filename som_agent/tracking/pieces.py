@@ -82,7 +82,7 @@ def rejoin(
     kept: BoolArray,
     parts: Sequence[bool],
     shared: npt.NDArray[np.float64],
-    colors: FloatArray,
+    looks: FloatArray,
     regions: Regions,
     features: Features,
 ) -> BoolArray:
@@ -95,7 +95,7 @@ def rejoin(
         kept: the tracks' masks so far, `[N, A + 1] bool`.
         parts: for each track whether it is an adopted part.
         shared: pixels that each track's warped mask shares with each atom, `[N, A + 1]`.
-        colors: the tracks' colours, `[N, 3]`.
+        looks: the tracks' looks, `[N, C + T]`.
         regions: the present regions.
         features: of the present frame.
     """
@@ -103,7 +103,7 @@ def rejoin(
     if not len(pieces) or not len(kept):
         return kept
     owned = totals(pieces, shared.T).T / features.area(pieces)
-    like = likeness(colors, features.colors(pieces))
+    like = likeness(looks, features.looks(pieces))
     whole = kept.copy()
     for piece, owner in enumerate(owned.argmax(axis=0)):
         touches = regions.touching[whole[owner]][:, pieces[piece]].any()

@@ -46,8 +46,8 @@ class Propagator(Protocol):
 
         Args:
             ids: any numbers from 1, each once.
-            masks: where they are in the frame of the last `step`, `[N, h, w] bool`, none empty; they may lie on
-                one another: the whole and its parts.
+            masks: where they are in the frame of the last `step`, `[N, h, w] bool`, none empty; they may
+                lie on one another: the whole and its parts.
         """
         ...
 

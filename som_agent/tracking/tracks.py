@@ -25,6 +25,7 @@ class Tracked:
         centers: centroid x, y of each region in pixels of that picture, `[N, 2] float32`.
         occluded: confirmed tracks that are not seen in this frame but may come back.
         gone: tracks given up in this frame.
+        hidden_by: for occluded tracks, the track that came over them: what is under a cup goes with the cup.
     """
 
     regions: Regions
@@ -33,6 +34,7 @@ class Tracked:
     centers: FloatArray
     occluded: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+    hidden_by: dict[int, int] = field(default_factory=dict)
 
     def plus(self, ids: Sequence[int], members: BoolArray, scores: Sequence[float]) -> Tracked:
         """These tracks and more of them after these, which are sets of the same atoms, `[M, A + 1] bool`."""
@@ -47,6 +49,20 @@ class Tracked:
             scores=np.concatenate([self.scores, np.array(scores, np.float32)]),
             centers=np.concatenate([self.centers, centers]),
         )
+
+    def correcting(self, track: int, mask: BoolArray) -> Tracked:
+        """These tracks, of which one has another mask `[h, w] bool` now; it may have been hidden."""
+        others = np.flatnonzero(self.ids != track)
+        kept = replace(
+            self,
+            regions=self.regions.select(others),
+            ids=self.ids[others],
+            scores=self.scores[others],
+            centers=self.centers[others],
+            occluded=[i for i in self.occluded if i != track],
+            hidden_by={i: hider for i, hider in self.hidden_by.items() if i != track},
+        )
+        return kept.adopting([track], mask[None])
 
     def adopting(self, ids: Sequence[int], masks: BoolArray) -> Tracked:
         """These tracks and after them the masks `[M, h, w] bool` that a tracker has adopted."""
@@ -64,12 +80,17 @@ def joined(regions: Regions, masks: BoolArray) -> Regions:
 class Tracker(Protocol):
     """Regions per frame → tracks."""
 
-    def update(self, frame: Frame, regions: Regions) -> Tracked:
+    @property
+    def wants_regions(self) -> bool:
+        """Whether the next `update` needs regions; a tracker that propagates needs them now and then."""
+        ...
+
+    def update(self, frame: Frame, regions: Regions | None) -> Tracked:
         """Take the next frame and its regions.
 
         Args:
             frame: the picture that was segmented, and its time; times must not go backwards.
-            regions: what the segmenter found in it.
+            regions: what the segmenter found in it; None is enough where `wants_regions` is false.
         """
         ...
 
@@ -85,5 +106,17 @@ class Tracker(Protocol):
         Returns:
             The ids of the new tracks, confirmed ones, in the order of the masks: fewer where the tracker has
             no room for all, none before the first frame.
+        """
+        ...
+
+    def correct(self, track: int, mask: BoolArray) -> bool:
+        """Let a track have another mask in the newest frame, from which it goes on; the others stay.
+
+        Args:
+            track: its id.
+            mask: `[h, w] bool` of the size of the frame that was tracked, not empty.
+
+        Returns:
+            Whether there is such a track.
         """
         ...

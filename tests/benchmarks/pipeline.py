@@ -21,7 +21,7 @@ from typing import Any
 from som_agent.regions import Regions
 from som_agent.session import Session
 from som_agent.settings import Settings
-from som_agent.tracking import IouTracker, Tracked
+from som_agent.tracking import AssociationTracker, Tracked
 from som_agent.video import Frame, open_video
 
 DEMO = Path(__file__).parents[2] / "examples" / "scenes" / "shell_game.mp4"
@@ -54,7 +54,7 @@ class TimedTracker:
     """A tracker on the clock."""
 
     def __init__(self, clock: Clock) -> None:
-        self.inner, self.clock = IouTracker(), clock
+        self.inner, self.clock = AssociationTracker(), clock
 
     def update(self, frame: Frame, regions: Regions) -> Tracked:
         return self.clock.time("track", self.inner.update, frame, regions)

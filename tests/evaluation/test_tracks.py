@@ -1,11 +1,14 @@
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from som_agent.evaluation.tracks import main, score_sequence, sequences
+from som_agent.errors import InputError, SegmenterError
+from som_agent.evaluation.tracks import chosen, frame_count, score_sequence, scores_json, sequences, tables
+from som_agent.segmenters import load_segmenter
+from som_agent.session import Session
+from som_agent.settings import Settings
 from som_agent.video import write_image
 
 
@@ -41,38 +44,64 @@ def test_the_automatic_path(root: Path) -> None:
 def test_true_masks_are_found_exactly(root: Path) -> None:
     score = score_sequence(root, "blocks", "labels")
     assert [(found.jaccard, found.marks) for found in score.objects] == [(1.0, 1), (1.0, 1)]
+    identity = score.identity.to_json()
+    assert identity.pop("id_switches") == 0
+    assert identity == pytest.approx(dict.fromkeys(identity, 1.0))
 
 
-def test_the_command(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--root", str(root), "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert data["sequences"]["blocks"]["objects"][0]["object"] == 1
-    assert data["J"] == pytest.approx(
-        np.mean([found["jaccard"] for found in data["sequences"]["blocks"]["objects"]])
-    )
-    assert main(["--root", str(root), "--sequences", "blocks"]) == 0
-    out = capsys.readouterr()
-    assert "frames/s" in out.out
-    assert "mean" in out.out
-    assert out.err.startswith("blocks: 18 frames")
+def test_the_caller_makes_the_session(root: Path) -> None:
+    """Settings reach it, and a segmenter that is loaded already is taken as it is; frames are told of."""
+    made, frames = [], []
+
+    def new_session(segmenter):
+        made.append(Session(segmenter, Settings(size=80)))
+        return made[-1]
+
+    segmenter = load_segmenter("hierarchy")
+    score_sequence(root, "blocks", segmenter, new_session=new_session, on_frame=lambda: frames.append(1))
+    (session,) = made
+    assert session.segmenter is segmenter
+    assert session.history.mask_size == (80, 48)
+    assert len(frames) == 18
 
 
-def test_bad_input_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def says(*arguments: str) -> str:
-        assert main(["--root", *arguments]) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
+def test_sequences_are_chosen_by_name(root: Path) -> None:
+    (root / "JPEGImages" / "cats").mkdir()
+    assert sequences(root) == chosen(root, None) == ["blocks", "cats"]
+    assert chosen(root, "cats, blocks,cats") == ["cats", "blocks"]
+    for names, says in (
+        ("dogs,blocks", "no sequence dogs in .*; there are blocks, cats"),
+        (" ,", "is named"),
+    ):
+        with pytest.raises(InputError, match=says):
+            chosen(root, names)
+    assert frame_count(root, ["blocks"]) == 18
+    with pytest.raises(InputError, match="cats has no pictures"):
+        frame_count(root, ["cats"])
 
-    assert "is not in the layout of DAVIS" in says(str(tmp_path / "Annotations"))
-    assert "no sequence cats" in says(str(root), "--sequences", "cats")
-    assert "unknown segmenter" in says(str(root), "--segmenter", "magic")
-    mask = root / "Annotations" / "blocks" / "00003.png"
+
+def test_scores_of_several_videos_are_taken_together(root: Path) -> None:
+    good, bad = score_sequence(root, "blocks", "labels"), score_sequence(root, "blocks")
+    data = scores_json([good, bad], "any")
+    assert data["J"] == pytest.approx(np.mean([f.jaccard for f in (*good.objects, *bad.objects)]))
+    assert data["mota"] == pytest.approx((good.identity.clear.mota + bad.identity.clear.mota) / 2)
+    assert data["id_switches"] == bad.identity.clear.switches
+    assert len(tables([good, bad], "any")) == 2
+
+
+def test_what_does_not_fit_is_said_before_anything_is_tracked(root: Path) -> None:
+    def refused(says: str) -> None:
+        with pytest.raises(InputError, match=says):
+            score_sequence(root, "blocks", "labels", new_session=lambda _: pytest.fail("it began"))
+
+    mask = root / "Annotations" / "blocks" / "00013.png"
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(mask)
-    assert "there is an annotation of another size for 00003" in says(str(root))
-    Image.fromarray(np.zeros((96, 160, 3), np.uint8)).save(mask)
-    assert "must be a palette or grey index PNG" in says(str(root))
+    refused("blocks: there is an annotation of another size for 00013")
     mask.unlink()
-    assert "there is no annotation for 00003" in says(str(root))
+    refused("blocks: there is no annotation for 00013")
+    Image.fromarray(np.zeros((96, 160, 3), np.uint8)).save(mask)
+    with pytest.raises(SegmenterError, match="must be a palette or grey index PNG"):
+        score_sequence(root, "blocks")
 
 
 @pytest.mark.slow

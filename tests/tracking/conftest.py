@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from som_agent.regions import Regions
-from som_agent.tracking import IouTracker, Tracked
+from som_agent.tracking import AssociationTracker, Tracked
 from som_agent.video import Frame
 
 
@@ -21,9 +21,13 @@ class Watch:
     """
 
     def __init__(
-        self, maps: Sequence[np.ndarray], images: Sequence[np.ndarray], fps: float, tracker: IouTracker | None
+        self,
+        maps: Sequence[np.ndarray],
+        images: Sequence[np.ndarray],
+        fps: float,
+        tracker: AssociationTracker | None,
     ) -> None:
-        self.tracker = tracker or IouTracker()
+        self.tracker = tracker or AssociationTracker()
         self.tracked: list[Tracked] = []
         self.ids: list[dict[int, int | None]] = []
         shuffle = np.random.default_rng(5)

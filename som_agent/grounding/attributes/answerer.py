@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from som_agent.answer import Answer, GroundedMark, Unsupported
-from som_agent.grounding.attributes import claims, reports, ways
+from som_agent.grounding.attributes import claims, hiders, reports, ways
 from som_agent.grounding.attributes.evaluate import Evaluator
+from som_agent.grounding.attributes.hidden import party, resolved
 from som_agent.grounding.attributes.parse import parse
 from som_agent.grounding.attributes.query import (
     CLAIMING,
+    HIDING,
     Absent,
     Compare,
     Event,
@@ -17,6 +23,7 @@ from som_agent.grounding.attributes.query import (
     Related,
     Visible,
     leaves,
+    needs_unseen,
 )
 from som_agent.grounding.attributes.reports import Case, Report
 from som_agent.grounding.attributes.table import Table
@@ -33,7 +40,7 @@ _REASON = (
 )
 _REPORTS = {
     "color": reports.color,
-    "where": reports.where,
+    "where": hiders.where,
     "speed": reports.speed,
     "size": reports.size,
     "distance": reports.distance,
@@ -85,12 +92,19 @@ def answer(question: str, history: History) -> Answer:
     unsupported += [problem for problem in problems if problem not in unsupported]
     if problems and query.sides:
         return reply(f"{capital(listed([f'{p.text}: {p.reason}' for p in problems], 'and'))}.")
-    case = Case(query, table, Evaluator(table, frames, by_row=query.ask in CLAIMING), namer, also)
+    evaluator = Evaluator(table, frames, by_row=query.ask in CLAIMING)
+    asked, query = query, resolved(query, evaluator)
+    case = Case(query, table, evaluator, namer, also)
     for part in _all_leaves(query):
         if isinstance(part, Related | Compare) and not isinstance(part.to.filter, Is | None):
-            namer.meant[part.to] = case.named(case.evaluator.select(part.to))
-    text, marks = _dispatch(case)
+            if isinstance(part, Related) and part.kind in HIDING:
+                namer.meant[part.to] = case.marks(party(evaluator, part))
+            else:
+                namer.meant[part.to] = case.named(evaluator.select(part.to))
+    text, marks = hiders.with_hiders(case, _dispatch(case))
     found = len(marks)
+    visibly = hiders.lies_there(case, asked)
+    text = f"{text.rstrip('.')}; {visibly}." if visibly else text
     note = note_unknown(query.unknown, found)
     if query.missing:
         missing = listed([f'"{name}"' for name in query.missing])
@@ -101,7 +115,8 @@ def answer(question: str, history: History) -> Answer:
 
 def _dispatch(case: Case) -> Report:
     ask = case.query.ask
-    if ask in _ONLY_NAMED and not case.evaluator.select(case.query.subject).any():
+    in_view = case.evaluator.select(case.query.subject).any()
+    if ask in _ONLY_NAMED and not in_view and not (ask == "where" and hiders.hidden_at_the_end(case)):
         problem = _no_subject(case)
         if problem:
             return problem, []
@@ -115,8 +130,10 @@ def _dispatch(case: Case) -> Report:
 def _no_subject(case: Case) -> str:
     """Why there is nothing to say of the marks that are asked about; "" where there is after all."""
     claim, filter_ = case.query.claim, case.query.subject.filter
-    if isinstance(claim, Absent | Visible | Event):
-        return "" if isinstance(filter_, Is) else _none_such(case, filter_)
+    if needs_unseen(claim) or isinstance(claim, Visible | Event):
+        ever = replace(case.evaluator, frames=np.ones(len(case.table.clock), bool))
+        known = isinstance(filter_, Is) or (needs_unseen(claim) and ever.select(case.query.subject).any())
+        return "" if known else _none_such(case, filter_)
     if isinstance(filter_, Is):
         plural = len(filter_.marks) > 1
         return f"{capital(case.namer.plain(filter_.marks))} {'are' if plural else 'is'} not in view then."

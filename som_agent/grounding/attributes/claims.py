@@ -9,6 +9,7 @@ import numpy as np
 from som_agent.grounding.attributes import motion
 from som_agent.grounding.attributes.evaluate import Evaluator
 from som_agent.grounding.attributes.query import (
+    HIDING,
     Absent,
     AnyOf,
     Compare,
@@ -19,6 +20,7 @@ from som_agent.grounding.attributes.query import (
     Related,
     Visible,
     leaves,
+    needs_unseen,
 )
 from som_agent.grounding.attributes.reports import Case, Report, ground, subject, with_times
 from som_agent.grounding.attributes.table import spans
@@ -98,7 +100,7 @@ def verify(case: Case) -> Report:
         among = int(case.seen(mark).sum())
         if isinstance(claim, Visible | Absent):
             among = int(evaluator.frames.sum())
-        if isinstance(claim, Event):
+        if isinstance(claim, Event) or (_hides(claim) and not query.always):
             (yes if true else no).append(mark)
         elif throughout[owner] if query.always else among and true >= 0.5 * among:
             yes.append(mark)
@@ -108,7 +110,7 @@ def verify(case: Case) -> Report:
             partly.append(mark)
         else:
             no.append(mark)
-    denied = (evaluator.base if not isinstance(claim, Absent | Visible) else table.seen) & ~held
+    denied = (table.seen if isinstance(claim, Visible) or needs_unseen(claim) else evaluator.base) & ~held
     sentences, grounded = [], []
     if query.either and isinstance(claim, AnyOf) and not partly and not unseen:
         return _which_of(case, claim, yes, no)
@@ -141,6 +143,10 @@ def verify(case: Case) -> Report:
         return f"No, {said}.", grounded
     head = "No, not always" if query.always and not no else "Not all" if len(marks) > 1 else "In part"
     return f"{head}: {said}.", grounded
+
+
+def _hides(claim: Filter) -> bool:
+    return isinstance(claim, Related) and claim.kind in HIDING
 
 
 def _which_of(case: Case, claim: AnyOf, yes: list[int], no: list[int]) -> Report:

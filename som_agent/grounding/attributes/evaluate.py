@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from som_agent.colors import COLOR_TERMS
-from som_agent.grounding.attributes import motion, predicates, relations
+from som_agent.grounding.attributes import hidden, motion, predicates, relations
 from som_agent.grounding.attributes.query import (
+    HIDING,
     Absent,
     AllOf,
     Always,
@@ -27,6 +29,7 @@ from som_agent.grounding.attributes.query import (
     Size,
     Visible,
     leaves,
+    needs_unseen,
 )
 from som_agent.grounding.attributes.table import Bools, Floats, Ints, Table, rows_of, spans
 from som_agent.grounding.intervals import GAP_S, breaks
@@ -85,6 +88,10 @@ class Evaluator:
             case Compare(key, sign, to):
                 others = self.select(to)
                 return relations.compare(self.values(key, base | others), table, sign, base, others)
+            case Related(kind, to) if kind in HIDING:
+                visibly = HIDING[kind]
+                held = hidden.rows(self, filter_)
+                return held | base & self.rows(replace(filter_, kind=visibly), base) if visibly else held
             case Related(kind, to):
                 return base & relations.related(table, kind, base, self.select(to))
             case Not(of):
@@ -94,15 +101,19 @@ class Evaluator:
                 return self._always(of, base)
             case AllOf(of):
                 several = [part for part in of if isinstance(part, Event)]
+                unseen = any(needs_unseen(part) for part in of)
+                kept = [part for part in of if unseen and isinstance(part, (*_LASTING, Is))]
                 before: list[Filter] = []
                 for part in of:
-                    if len(several) > 1 and part in several:
+                    if part in kept or (len(several) > 1 and part in several):
                         continue
                     if isinstance(part, Best):  # a ranking is among the marks that the others leave
                         base = base & self.decide(replace(filter_, of=tuple(before)), base)[table.owner]
+                    out_of_sight = needs_unseen(part) and not any(needs_unseen(one) for one in before)
                     before.append(part)
                     held = self.rows(part, base)
-                    base = held if isinstance(part, Absent) else base & held
+                    base = held if out_of_sight else base & held
+                base = base & self._ever(kept)
                 return self._each_happens(several, base) if len(several) > 1 else base
             case AnyOf(of):
                 return np.asarray(np.any([self.rows(part, base) for part in of], axis=0))
@@ -118,7 +129,9 @@ class Evaluator:
         parts = [
             part for part in leaves(filter_) if not isinstance(part, Best) or part.key in BY_FRAME
         ]  # the places of the other rankings are marks
-        if any(isinstance(part, Event | Absent) for part in parts):
+        if isinstance(filter_, AnyOf) and needs_unseen(filter_):
+            return np.asarray(np.any([self.decide(p, held & self.rows(p)) for p in filter_.of], axis=0))
+        if needs_unseen(filter_) or any(isinstance(part, Event) for part in parts):
             happened: Bools = count > 0
             return happened
         among = np.bincount(table.owner[self.base], minlength=len(table.marks))
@@ -135,13 +148,14 @@ class Evaluator:
         is asked of every frame; anything else of those that show the mark.
         """
         table = self.table
-        every_frame = any(isinstance(part, Visible | Absent) for part in leaves(filter_))
+        unseen = needs_unseen(filter_)
+        every_frame = unseen or any(isinstance(part, Visible) for part in leaves(filter_))
         found = np.zeros(len(table.marks), bool)
         for rows in rows_of(np.where(held, table.owner, -1)):
             owner = table.owner[rows[0]]
             asked = self.frames if every_frame else self.base & (table.owner == owner)
             at = np.flatnonzero(asked) if every_frame else table.frame[asked]
-            if any(isinstance(part, Absent) for part in leaves(filter_)):
+            if unseen:
                 found[owner] = len(rows) == asked.sum()
                 continue
             found[owner] = _goes_on(np.searchsorted(at, table.frame[rows]), table.clock[at])
@@ -156,7 +170,7 @@ class Evaluator:
             chosen &= np.isnan(motion.moved_unseen(table, self.base)) & ~self.decide(
                 Moves(), self.rows(Moves())
             )
-        rows = held if any(isinstance(part, Absent) for part in leaves(of)) else base
+        rows = held if needs_unseen(of) else base
         return rows & chosen[table.owner]
 
     def select(self, selector: Selector) -> Bools:
@@ -177,7 +191,7 @@ class Evaluator:
         if chosen.sum() < 2:
             return chosen
         table = self.table
-        parts = list(leaves(filter_))
+        parts = list(leaves(filter_, related=False))
         colors = [part for part in parts if isinstance(part, HasColor)]
         ranked = any(
             (isinstance(part, Best) and part.count == 1)
@@ -217,6 +231,14 @@ class Evaluator:
             total = np.bincount(table.owner[base], weights=table.speeds[base], minlength=len(table.marks))
             return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
         return predicates.mark_medians(table, self._column(key), base)
+
+    def _ever(self, kept: Sequence[Filter]) -> Bools:
+        """Rows of the marks of which it holds at some time, `[R] bool`: a red thing is red in the dark."""
+        ever = replace(self, frames=np.ones(len(self.table.clock), bool))
+        chosen = np.ones(len(self.table.marks), bool)
+        for part in kept:
+            chosen &= ever.decide(part, ever.rows(part))
+        return np.asarray(chosen[self.table.owner])
 
     def _mean(self, values: Floats) -> Floats:
         """Mean of a value of each row over a mark's sights, the larger ones counting more, `[M] float64`."""

@@ -174,19 +174,27 @@ _RELATIONS = {
     "of|on the right of|at the right of|to right of|on the right side of|"
     "on the right hand side of",
     "above": "above|over|higher than|higher up than",
-    "below": "below|under|underneath|beneath|lower than",
+    "below": "below|lower than",
+    "under": "under|underneath|beneath",
+    "hiding": "hide|hides|hiding|hid|cover|covers|covering|occlude|occludes|occluding|conceal|conceals|"
+    "concealing|obscure|obscures|obscuring|in front of",
+    "hidden by": "behind",
     "touching": "touch|touches|touching|touched|in contact with|in touch with|contacting",
     "near": "near|next to|beside|close to|adjacent to|alongside",
     "nearest to": "nearest to|closest to|nearest|closest|next nearest",
     "farthest from": "farthest from|furthest from|farthest away from|furthest away from|most distant from",
-    "inside": "inside|inside of|within|contained in|enclosed by|surrounded by",
-    "around": "contain|contains|containing|contained|surround|surrounds|surrounding|surrounded|enclose|"
-    "encloses|around",
+    "inside": "enclosed by|surrounded by",
+    "in": "inside|inside of|within|contained in",
+    "around": "surround|surrounds|surrounding|surrounded|enclose|encloses|around",
+    "containing": "contain|contains|containing|contained",
     "overlapping": "overlap|overlaps|overlapping|overlapped|overlapping with|overlaps with|overlap with",
     "between": "between|in between",
     "colored like": "same colour as|the same colour as|same color as|the same color as|coloured like|"
     "colored like|same colour|same color|the same colour|the same color",
 }
+
+_HIDDEN = "hidden|hiding|hides|hide|occluded|covered|concealed|obscured"
+_BY = "by|under|underneath|beneath|below|behind|in|inside|within"
 
 _EVENTS: dict[EventKind, str] = {
     "appear": "appear|appears|appeared|appearing|show up|shows up|showed up|come into view|comes into view|"
@@ -311,7 +319,7 @@ _ALWAYS = (
     "throughout the video|the whole video|during the whole video|the entire video"
 )
 _PREPOSITIONS = (
-    "on with behind against through across into onto towards toward off from by for like along beyond past "
+    "on with against through across into onto towards toward off from by for like along beyond past "
     "opposite among amongst via per"
 )
 
@@ -327,7 +335,7 @@ def lexicon() -> dict[tuple[str, ...], Item]:
 
     add_words(_WORDS, "word")
     add_words(_PREPOSITIONS, "preposition")
-    add("in front of|on top of|attached to|out of", "preposition")
+    add("on top of|attached to|out of", "preposition")
     add_words("to", "to")
     add_words("than", "than")
     add_words(_SCENE, "scene")
@@ -418,6 +426,8 @@ def _add_attributes(entries: dict[tuple[str, ...], Item]) -> None:
         add(f"from {side}|from the {side}", "side", filter_=Best(key, sign))
     for name, text in _RELATIONS.items():
         add(text, "relation", name)
+    for hidden, by in product(_HIDDEN.split("|"), _BY.split("|")):
+        add(f"{hidden} {by}", "relation", "hidden by")
 
 
 def _add_actions(entries: dict[tuple[str, ...], Item]) -> None:

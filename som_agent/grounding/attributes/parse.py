@@ -15,6 +15,7 @@ from som_agent.grounding.attributes.lexicon import Item
 from som_agent.grounding.attributes.phrases import Parser, State, join, parts_of
 from som_agent.grounding.attributes.query import (
     CLAIMING,
+    Absent,
     AllOf,
     Always,
     AnyOf,
@@ -35,6 +36,7 @@ from som_agent.grounding.attributes.query import (
 )
 from som_agent.grounding.attributes.sides import SideText, split_sides
 from som_agent.grounding.attributes.tokens import tokenize
+from som_agent.grounding.attributes.turned import turned
 from som_agent.history import MarkInfo
 
 __all__ = ["parse"]
@@ -58,7 +60,7 @@ def parse(question: str, marks: dict[int, MarkInfo]) -> Query:
     """
     question, parts = split_sides(question)
     tokens = tokenize(question, marks)
-    items, clauses = _split_clauses(tokens.items)
+    items, clauses = _split_clauses(turned(tokens.items))
     plural = _is_plural(items)
     ask, items, extra = _take_ask(items)
     state = State(plural=plural, unknown=extra)
@@ -233,6 +235,9 @@ def _read(ask: Ask, items: list[Item], state: State) -> Query:
     if ask == "which" and found is None and not any(x.kind in ("noun", "quantifier", "scene") for x in items):
         return Query(ask, vague=True)
     vague = found is None and bool(state.unknown or state.dropped)
+    if ask == "where" and Absent() in parts_of(found):  # "where is [4] hidden?"
+        rest = join(AllOf, [part for part in parts_of(found) if part != Absent()])
+        return Query("when", Selector(rest, state.plural), Absent(), vague=vague)
     if ask in _ANSWERS:
         found = _without_idle_claim(found, ask)
     if ask in ("which", "describe") and isinstance(found, Is) and not state.dropped:
@@ -297,7 +302,7 @@ def _clean(items: list[Item], state: State) -> list[Item]:
             state.dropped = state.contrary = True
         elif item.text.lower() in ("in", "inside") and item.kind == "word":
             if after is not None and after.kind in ("ref", "unknown", "noun", "best"):
-                cleaned.append(Item("relation", item.text, "inside"))
+                cleaned.append(Item("relation", item.text, "in"))
         elif item.kind == "preposition":
             before = cleaned[-1] if cleaned else None
             if after is not None and after.kind in ("ref", "noun", "best"):

@@ -35,6 +35,7 @@ _PLACE_OF = {
     "right of": Place(("right",)),
     "above": Place(("top",)),
     "below": Place(("bottom",)),
+    "under": Place(("bottom",)),
 }
 """What a relation to the picture itself means: "to the left of the picture"."""
 
@@ -250,6 +251,8 @@ class Parser:
             place = _PLACE_OF.get(item.name)
             if self.kind() == "scene":
                 self.i += 1
+                if item.name in ("hiding", "hidden by"):  # "covers most of the picture"
+                    return self.without_object(item)
                 return place
             return self.without_object(item)
         here = self.items[self.i]

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 __all__ = [
     "CLAIMING",
+    "HIDING",
     "Absent",
     "AllOf",
     "Always",
@@ -33,6 +34,7 @@ __all__ = [
     "Visible",
     "Window",
     "leaves",
+    "needs_unseen",
 ]
 
 Ask: TypeAlias = Literal[
@@ -56,6 +58,17 @@ Ask: TypeAlias = Literal[
 
 CLAIMING: tuple[Ask, ...] = ("verify", "when", "duration", "times")
 """What is asked of a claim about a subject: "is the red mark moving"; the others have a subject only."""
+
+
+HIDING: dict[str, str] = {
+    "hiding": "",
+    "hidden by": "",
+    "over": "above",
+    "under": "below",
+    "containing": "around",
+    "in": "inside",
+}
+"""Relations of what hides and what is hidden → the relation between visible marks that the word means too."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +164,7 @@ class Related:
 
     Attributes:
         kind: "left of", "right of", "above", "below", "touching", "overlapping", "inside", "around",
-            "near", "between", "nearest to", "farthest from", "colored like".
+            "near", "between", "nearest to", "farthest from", "colored like", or one of `HIDING`.
         to: the other marks.
     """
 
@@ -324,18 +337,27 @@ class Side:
     text: str
 
 
-def leaves(filter_: Filter | None) -> Iterator[Filter]:
-    """Every leaf of a filter, those of the marks it relates to included."""
+def leaves(filter_: Filter | None, *, related: bool = True) -> Iterator[Filter]:
+    """Every leaf of a filter, those of the marks it relates to included if `related`."""
     match filter_:
         case None:
             return
         case Not(of) | Always(of):
-            yield from leaves(of)
+            yield from leaves(of, related=related)
         case AllOf(of) | AnyOf(of):
             for part in of:
-                yield from leaves(part)
+                yield from leaves(part, related=related)
         case Related(_, to) | Compare(_, _, to):
             yield filter_
-            yield from leaves(to.filter)
+            if related:
+                yield from leaves(to.filter)
         case _:
             yield filter_
+
+
+def needs_unseen(filter_: Filter | None) -> bool:
+    """Whether it can hold of a mark that is not seen."""
+    return any(
+        isinstance(part, Absent) or (isinstance(part, Related) and part.kind in HIDING)
+        for part in leaves(filter_)
+    )

@@ -5,7 +5,7 @@ Each takes a `Case` and returns a sentence and the marks that it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,17 @@ import numpy as np
 from som_agent.answer import Evidence, GroundedMark
 from som_agent.colors import COLOR_TERMS
 from som_agent.grounding.attributes.evaluate import BY_FRAME, Evaluator
-from som_agent.grounding.attributes.query import Best, Event, HasColor, Is, Moves, Query, Size, leaves
+from som_agent.grounding.attributes.query import (
+    Best,
+    Event,
+    HasColor,
+    Is,
+    Moves,
+    Query,
+    Size,
+    leaves,
+    needs_unseen,
+)
 from som_agent.grounding.attributes.relations import distances
 from som_agent.grounding.attributes.table import Bools, Ints, Table, spans
 from som_agent.grounding.attributes.windows import seconds
@@ -22,11 +32,13 @@ from som_agent.grounding.attributes.wording import Namer, capital, during, liste
 __all__ = [
     "Case",
     "Report",
+    "centre",
     "color",
     "describe",
     "distance",
     "ground",
     "order",
+    "place",
     "size",
     "speed",
     "subject",
@@ -89,9 +101,11 @@ def ground(case: Case, mark: int, held: Bools) -> GroundedMark:
     """
     table = case.table
     rows = case.rows(mark, held)
+    seen = rows[table.seen[rows]]
     trace = table.history.traces[mark]
     evidence = []
-    for part in np.array_split(rows, min(3, len(rows))) if len(rows) else []:
+    shown = seen if len(seen) else rows
+    for part in np.array_split(shown, min(3, len(shown))) if len(shown) else []:
         row = int(part[np.argmax(table.areas[part] * np.maximum(table.scores[part], 1e-3))])
         x0, y0, x1, y1 = (float(v) for v in table.boxes[row])
         ax, ay = (float(v) for v in trace.anchors[table.source[row]])
@@ -123,15 +137,15 @@ def color(case: Case) -> Report:
     return _sentence("; ".join(sentences)), [ground(case, mark, held) for mark in marks]
 
 
-def where(case: Case) -> Report:
-    """The place in the picture, at the first and last sight if it changed."""
+def where(case: Case, but: Collection[int] = ()) -> Report:
+    """The place in the picture, at the first and last sight if it changed, of all marks but some."""
     marks, held = subject(case)
+    marks = [mark for mark in marks if mark not in but]
     parts = []
     for mark in marks:
         rows = case.rows(mark, held)
-        first, last = (_place(case, int(rows[i])) for i in (0, -1))
-        x, y = case.table.centres[rows[-1]]
-        at = f"centre at x {x:.0f}, y {y:.0f} px"
+        first, last = (place(case, int(rows[i])) for i in (0, -1))
+        at = centre(case, int(rows[-1]))
         t0, t1 = (seconds(case.table.times[rows[i]]) for i in (0, -1))
         if first == last:
             parts.append(f"{case.namer.cite([mark])} is {last} ({at} at {t1} s)")
@@ -238,10 +252,10 @@ def describe(case: Case) -> Report:
         share = 100 * float(np.median(case.table.areas[rows])) / picture
         moves = spans(case.table, case.rows(mark, moving & held))
         motion = f"moves {during(moves)}" if moves else "does not move"
-        first, last = (_place(case, int(rows[i])) for i in (0, -1))
-        place = last if first == last else f"first {first}, last {last}"
+        first, last = (place(case, int(rows[i])) for i in (0, -1))
+        at = last if first == last else f"first {first}, last {last}"
         parts.append(
-            f"{case.namer.cite([mark])} is {terms}, covers {share:.2g} % of the picture, is {place}, "
+            f"{case.namer.cite([mark])} is {terms}, covers {share:.2g} % of the picture, is {at}, "
             f"{motion}, and is in view {during(spans(case.table, rows))}"
         )
     return _sentence("; ".join(parts)), [ground(case, mark, held) for mark in marks]
@@ -255,7 +269,7 @@ def with_times(case: Case, marks: Sequence[int], held: Bools) -> str:
         for part in parts
     ):
         return ""
-    events = any(isinstance(part, Event) for part in parts)
+    events = any(isinstance(part, Event) or needs_unseen(part) for part in parts)
     when = {}
     for mark in marks:
         rows = case.rows(mark, held)
@@ -275,10 +289,17 @@ def _terms(case: Case, rows: Ints) -> list[tuple[str, float]]:
     return [(COLOR_TERMS[i], float(mean[i])) for i in order_ if mean[i] >= 25 or i == order_[0]]
 
 
-def _place(case: Case, row: int) -> str:
+def place(case: Case, row: int) -> str:
+    """Which of nine places of the picture a row is in, in words."""
     width, height = (max(side, 1) for side in case.table.history.size)
     x, y = case.table.centres[row]
     return place_words(x / width, y / height)
+
+
+def centre(case: Case, row: int) -> str:
+    """The centre of a row's box, in words."""
+    x, y = case.table.centres[row]
+    return f"centre at x {x:.0f}, y {y:.0f} px"
 
 
 def _sentence(text: str) -> str:

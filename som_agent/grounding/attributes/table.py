@@ -46,6 +46,7 @@ class Table:
         scores: `[R] float64`, 0 to 1.
         shares: share of each colour term, `[R, 11] float64`, percent.
         source: row in the mark's trace, `[R] int64`; of the last one before where the trace has no row.
+        hidden_by: the mark that hides this one, `[R] int64`; 0 for none.
     """
 
     history: History
@@ -60,6 +61,7 @@ class Table:
     scores: Floats
     shares: Floats
     source: Ints
+    hidden_by: Ints
 
     @classmethod
     def of(cls, history: History, *, fill: bool = False) -> Table:
@@ -79,14 +81,16 @@ class Table:
             own = np.searchsorted(numbers, trace.frames)
             at = np.arange(own[0], len(numbers)) if fill else own
             source = np.searchsorted(own, at, side="right") - 1
-            seen = (own[source] == at) & (trace.states[source] == VISIBLE)
+            has_row = own[source] == at
+            seen = has_row & (trace.states[source] == VISIBLE)
+            hider = np.where(has_row & ~seen, trace.hidden_by[source], 0)
             parts.append((np.full(len(at), owner), at, seen, source, trace.boxes[source], trace.areas[source],
-                          trace.scores[source], trace.colors[source]))  # fmt: skip
-        shapes: list[tuple[int, ...]] = [(0,), (0,), (0,), (0,), (0, 4), (0,), (0,), (0, 11)]
+                          trace.scores[source], trace.colors[source], hider))  # fmt: skip
+        shapes: list[tuple[int, ...]] = [(0,), (0,), (0,), (0,), (0, 4), (0,), (0,), (0, 11), (0,)]
         columns = (
             [np.concatenate(c) for c in zip(*parts, strict=True)] if parts else [np.zeros(s) for s in shapes]
         )
-        owner_, frame, seen_, source_, boxes, areas, scores, colors = columns
+        owner_, frame, seen_, source_, boxes, areas, scores, colors, hidden_by = columns
         return cls(
             history=history,
             marks=marks,
@@ -100,6 +104,7 @@ class Table:
             scores=scores.astype(np.float64),
             shares=colors.astype(np.float64),
             source=source_.astype(np.int64),
+            hidden_by=hidden_by.astype(np.int64),
         )
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from som_agent.grounding.attributes.lexicon import Item, lexicon
 from som_agent.grounding.attributes.query import Is, Window
 from som_agent.grounding.attributes.times import NUMBER_WORDS, take_times
 from som_agent.history import MarkInfo
+from som_agent.marks.names import with_numbers
 
 __all__ = ["Tokens", "tokenize"]
 
@@ -58,6 +59,7 @@ def tokenize(question: str, marks: dict[int, MarkInfo]) -> Tokens:
         marks: the mark table; marks are named by number or by label.
     """
     text = question.replace("’", "'").replace("‘", "'")
+    text = with_numbers(text, marks)
     for pattern, plain in _SHORT:
         text = pattern.sub(plain, text)
     text = _RANGE.sub(_spell_range, text)

@@ -8,7 +8,7 @@ import numpy as np
 
 from som_agent.answer import Unsupported
 from som_agent.grounding.attributes.evaluate import Evaluator
-from som_agent.grounding.attributes.query import Clause, Event, Query, Side, Window, leaves
+from som_agent.grounding.attributes.query import Clause, Event, Query, Side, Window, leaves, needs_unseen
 from som_agent.grounding.attributes.table import Bools, Table
 from som_agent.grounding.intervals import GAP_S
 
@@ -108,7 +108,10 @@ def _clause_frames(table: Table, clause: Clause) -> Bools:
     """Frames during, before or after the claim of a clause; an event lasts half a second around it."""
     evaluator = Evaluator(table, np.ones(len(table.clock), bool), by_row=True)
     subject = evaluator.select(clause.subject)
-    held = evaluator.rows(clause.claim, subject) & subject
+    if needs_unseen(clause.claim):  # the subject need not be seen
+        held = evaluator.rows(clause.claim) & np.isin(table.owner, table.owner[subject])
+    else:
+        held = evaluator.rows(clause.claim, subject) & subject
     found = np.zeros(len(table.clock), bool)
     happening = np.unique(table.frame[held])
     if not len(happening):

@@ -87,7 +87,14 @@ _HAPPENING = {
     "last": "last seen",
 }
 _BEST_OF_EVENTS = ("seen", "last", "return")
-_RELATED = {"colored like": "of the same colour as", "around": "all around"}
+_RELATED = {
+    "colored like": "of the same colour as",
+    "around": "all around",
+    "containing": "all around",
+    "in": "inside",
+    "under": "below",
+    "over": "above",
+}
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _MOST = 40
 
@@ -166,6 +173,10 @@ class Namer:
                 return " and ".join(self.state(part) for part in of)
             case AnyOf(of):
                 terms = [part.term for part in of if isinstance(part, HasColor)]
+                related = [part for part in of if isinstance(part, Related)]
+                if len(related) == len(of) and len({part.to for part in related}) == 1:
+                    kinds = [_RELATED.get(part.kind, part.kind) for part in related]
+                    return f"{listed(kinds, 'or')} {self.selector(related[0].to)}"
                 return "colourful" if len(terms) == 8 else listed([self.state(part) for part in of], "or")
 
     def selector(self, selector: Selector) -> str:

@@ -253,7 +253,8 @@ UNKNOWN = [
     ("Which cup has the ball under it?", ["cup", "ball", "under"], [], "I cannot answer"),
     ("Which marks were on the left but are on the right at the end?", ["but"], [], "one claim at a time"),
     ("Which mark is red and then moves?", ["and then"], [], "one claim at a time"),
-    ("What's behind [2]?", ["behind"], [], "not a relation"),
+    ("What's beyond [2]?", ["beyond"], [], "not a relation"),
+    ("Which mark covers the picture?", ["covers"], [], "say to which mark"),
     ("What is left of?", ["left of"], [], "say to which mark"),
     ("???", ["???"], [], "I cannot answer"),
 ]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from som_agent.regions import Regions
-from som_agent.tracking import IouTracker
+from som_agent.tracking import AssociationTracker
 from som_agent.video import Frame
 
 SIZE = (120, 80)
@@ -75,7 +75,7 @@ def test_what_was_hidden_for_a_second_comes_back_with_its_id(make, watch):
 
 
 def test_what_comes_back_too_late_is_new_and_no_id_is_used_twice(make, watch):
-    seen = watch(hidden(make, range(10, 40), frames=60), tracker=IouTracker(lost_s=2.0))
+    seen = watch(hidden(make, range(10, 40), frames=60), tracker=AssociationTracker(lost_s=2.0))
     first, last = seen.of(2)[0], seen.of(2)[-1]
     assert last is not None
     assert last != first
@@ -96,7 +96,7 @@ def test_ids_only_ever_grow(make, watch):
         if i % 12 < 8:
             boxes[2 + i // 12 % 7] = (50 + (i // 12 % 2) * 30, 40, 76 + (i // 12 % 2) * 30, 70)
         maps.append(make.labels(boxes, SIZE))
-    seen = watch(maps, tracker=IouTracker(lost_s=0.3))
+    seen = watch(maps, tracker=AssociationTracker(lost_s=0.3))
     newcomers = [max(tracked.ids.tolist(), default=0) for tracked in seen.tracked]
     first_seen: dict[int, int] = {}
     for i, tracked in enumerate(seen.tracked):
@@ -144,7 +144,7 @@ def parts_and_wholes(i):
 
 
 def test_a_part_and_its_whole_are_two_tracks(make):
-    tracker = IouTracker()
+    tracker = AssociationTracker()
     ids = []
     for i in range(15):
         masks, parents = parts_and_wholes(i)
@@ -166,7 +166,7 @@ def test_a_part_and_its_whole_are_two_tracks(make):
 
 def test_alternatives_are_followed_but_never_started(make):
     """The segmenter proposes the whole in the first frames and only its outline's twin later."""
-    tracker = IouTracker()
+    tracker = AssociationTracker()
     ids = []
     for i in range(12):
         masks, _ = parts_and_wholes(i)
@@ -181,7 +181,7 @@ def test_alternatives_are_followed_but_never_started(make):
 
 
 def test_another_size_in_mid_stream(make):
-    tracker = IouTracker()
+    tracker = AssociationTracker()
     seen = []
     for i in range(24):
         size = SIZE if i < 12 else (180, 120)
@@ -238,7 +238,8 @@ def test_a_scene_cut_ends_every_track(make, watch):
     assert not old & new
     for tracked in seen.tracked[12:]:
         assert not old & set(tracked.ids.tolist()), "no number jumps onto a thing of the new scene"
-        assert set(tracked.occluded) >= old
+        assert not tracked.occluded, "what belonged to the old scene is over"
+    assert set(seen.tracked[12].gone) == old
 
 
 def test_the_same_frames_give_the_same_tracks(make, watch):
@@ -252,7 +253,7 @@ def test_the_same_frames_give_the_same_tracks(make, watch):
 
 
 def test_memory_is_bounded(make):
-    tracker = IouTracker(max_tracks=5, lost_s=1e9)
+    tracker = AssociationTracker(max_tracks=5, lost_s=1e9)
     rng = np.random.default_rng(0)
     for i in range(40):
         labels = np.kron(rng.integers(0, 9, (8, 12)), np.ones((10, 10), np.int64)).astype(np.int32)
@@ -262,7 +263,7 @@ def test_memory_is_bounded(make):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (7, 3)])
 def test_tiny_pictures(size):
-    tracker = IouTracker()
+    tracker = AssociationTracker()
     for i in range(4):
         labels = np.ones((size[1], size[0]), np.int32)
         image = np.full((size[1], size[0], 3), 200, np.uint8)
@@ -272,7 +273,7 @@ def test_tiny_pictures(size):
 
 def test_a_stalled_camera_does_not_stretch_the_memory(make):
     """The first frame after a long pause shows the object again: too late all the same."""
-    tracker = IouTracker(lost_s=2.0)
+    tracker = AssociationTracker(lost_s=2.0)
     times = [0.0, 0.1, 0.2, 0.3, 30.0, 30.1, 30.2, 30.3]
     ids, gone = [], []
     for i, time in enumerate(times):
@@ -316,7 +317,7 @@ def textured(make, labels, i):
 
 
 def test_adopted_parts_are_followed_though_no_segmenter_sees_them(make):
-    tracker = IouTracker()
+    tracker = AssociationTracker()
     parts = []
     for i in range(20):
         labels = block(make, i)
@@ -334,7 +335,7 @@ def test_adopted_parts_are_followed_though_no_segmenter_sees_them(make):
 
 
 def test_parts_go_on_when_their_whole_is_lost_and_do_not_keep_it_from_coming_back(make):
-    tracker = IouTracker()
+    tracker = AssociationTracker()
     for i in range(12):
         labels = block(make, 0)
         split = i in (4, 5, 6)  # for a while the segmenter sees the parts and not the whole
@@ -353,7 +354,7 @@ def test_parts_go_on_when_their_whole_is_lost_and_do_not_keep_it_from_coming_bac
 
 
 def test_adopting_is_bounded_and_needs_a_frame(make):
-    tracker = IouTracker(max_tracks=3)
+    tracker = AssociationTracker(max_tracks=3)
     _, left, right = halves(0)
     assert tracker.adopt(np.array([left, right])) == []
     labels = block(make, 0)

@@ -1,0 +1,213 @@
+"""Tracking by association: each frame's segments are matched with the tracks, whose memory bridges gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from som_agent.regions import BoolArray, FloatArray, Regions
+from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap
+from som_agent.tracking.features import Features, likeness
+from som_agent.tracking.flow import backward_flow, gray, warp_labels
+from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
+from som_agent.tracking.lives import WHOLE, Lives
+from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
+from som_agent.tracking.scene import is_blank, is_cut
+from som_agent.tracking.shapes import under
+from som_agent.tracking.thinned import enlarged, step_of, thinned, thinned_mask
+from som_agent.tracking.tracks import Tracked, joined
+from som_agent.video.frame import Frame, Image
+
+__all__ = ["AssociationTracker"]
+
+SNAP_PENALTY = 0.15
+"""A segment of this frame must fit this much worse before a track keeps its old outline instead."""
+LOOKS_WEIGHT, SIZE_WEIGHT = 0.5, 0.5
+"""Exponents of likeness in looks and in area, beside overlap: both change when an object is partly hidden."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The newest frame, as it was worked on: the tracks found in it are in step with `ids`."""
+
+    image: Image
+    gray: Image
+    looks: FloatArray
+    time: float
+    regions: Regions
+    ids: list[int]
+    camera: FloatArray
+
+
+class AssociationTracker:
+    """Each frame's regions are matched one to one with the tracks of the frame before.
+
+    A track is expected where the optical flow takes it, and where its own velocity does: which of the two is
+    believed is learned for each track from how well they told the last frames.
+
+    Args:
+        min_iou: overlap, weighed by likeness, that continues a track. Raising it loses tracks in fast
+            motion rather than letting them slip onto a neighbour.
+        confirm_frames: frames in which a new region must be seen. Raising it hides flicker longer.
+        lost_s: seconds that an unseen track is remembered. Raising it bridges longer occlusions.
+        max_tracks: tracks kept at once, unseen ones included; beyond it the smallest newcomers wait.
+    """
+
+    wants_regions = True
+
+    def __init__(
+        self,
+        *,
+        min_iou: float = 0.45,
+        confirm_frames: int = 3,
+        lost_s: float = 10.0,
+        max_tracks: int = 200,
+    ) -> None:
+        self.min_iou = min_iou
+        self.confirm_frames = confirm_frames
+        self._lives = Lives(lost_s, max_tracks)
+        self._before: _Before | None = None
+
+    def update(self, frame: Frame, regions: Regions | None) -> Tracked:
+        """See `Tracker.update`."""
+        if regions is None:
+            raise TypeError("tracking by association needs the regions of every frame")
+        now = gray(frame.image)
+        if self._before is not None and is_blank(now, self._before.gray):
+            return blind(regions.atoms.shape, self._lives, frame.time)
+        step = step_of(frame.image.shape[:2])
+        image = np.ascontiguousarray(frame.image[::step, ::step])
+        warped, camera = self._warped(now, image.shape[:2])
+        if warped is not None:
+            parts = [k for k, i in enumerate(warped.ids) if self._lives[i].part]
+            regions = divided(regions, enlarged(warped.regions.select(parts), regions)) if parts else regions
+        fine, regions = regions, thinned(regions, step)
+        features = Features.measure(image, regions)
+        looks, found, ended = features.whole(), Found(), []
+        if warped is not None:
+            self._continue(found, warped, regions, features, frame.time, camera)
+            if is_cut(warped.looks, looks, len(found.ids), len(warped.ids)):
+                found, ended = Found(), self._lives.end()
+        fresh = unexplained(regions, found.members, [self._lives[i].part for i in found.ids])
+        fresh = recall(found, fresh, self._lives, regions, features, frame.time)
+        at_once = self._before is None or bool(ended)
+        start(found, fresh, self._lives, regions, frame.time, at_once=at_once)
+        learn(found, self._lives, regions, features, frame.time, self.confirm_frames)
+        gone, occluded = self._lives.forget(set(found.ids), frame.time)
+        hidden_by = hide(occluded, found, self._lives, regions, frame.time)
+        present = regions.regroup(stack(found.members, regions))
+        self._before = _Before(image, now, looks, frame.time, present, found.ids, camera)
+        return tracked(found, self._lives, fine, gone=[*ended, *gone], occluded=occluded, hidden_by=hidden_by)
+
+    def adopt(self, masks: BoolArray, whole: int | None = None) -> list[int]:
+        """See `Tracker.adopt`. A part goes on by its outline where no segment of a frame fits it."""
+        before = self._before
+        masks = masks[: self._lives.room]
+        if before is None or not len(masks):
+            return []
+        tracks = [self._lives.new(before.time, confirmed=True) for _ in masks]
+        for track in tracks:
+            track.part, track.whole = True, whole
+        self._put([track.id for track in tracks], masks, before)
+        return [track.id for track in tracks]
+
+    def correct(self, track: int, mask: BoolArray) -> bool:
+        """See `Tracker.correct`."""
+        if self._before is None or track not in self._lives.tracks:
+            return False
+        self._put([track], mask[None], self._before)
+        return True
+
+    def _put(self, ids: list[int], masks: BoolArray, before: _Before) -> None:
+        """Let tracks have these masks in the newest frame."""
+        step = step_of(masks.shape[1:])
+        others = [k for k, i in enumerate(before.ids) if i not in ids]
+        kept = before.regions.select(others)
+        regions = joined(kept, np.array([thinned_mask(mask, step) for mask in masks]))
+        found = Found(ids, list(regions.members[len(others) :]), [1.0] * len(ids))
+        for i in ids:
+            self._lives[i].outline = None  # what was known of it may have been wrong
+        features = Features.measure(before.image, regions)
+        learn(found, self._lives, regions, features, before.time, self.confirm_frames)
+        self._before = replace(before, regions=regions, ids=[before.ids[k] for k in others] + ids)
+
+    def _warped(self, now: Image, size: tuple[int, ...]) -> tuple[_Before | None, FloatArray]:
+        """The tracks of the frame before where the flow takes them, and how far the camera moved, x and y.
+
+        None if there was no frame of this size before.
+        """
+        before = self._before
+        if before is None or before.regions.atoms.shape != size or before.gray.shape != now.shape:
+            return None, np.zeros(2, np.float32)
+        flow = backward_flow(now, before.gray, (size[1], size[0]))
+        atoms = warp_labels(before.regions.atoms, flow)
+        camera = -np.median(flow[::8, ::8].reshape(-1, 2), axis=0)
+        warped = replace(before, regions=Regions.from_atoms(atoms, before.regions.members))
+        return warped, np.asarray(camera, np.float32)
+
+    def _continue(
+        self,
+        found: Found,
+        warped: _Before,
+        regions: Regions,
+        features: Features,
+        time: float,
+        camera: FloatArray,
+    ) -> None:
+        """Find the tracks of the frame before again.
+
+        A track may take any region of this frame, or the atoms under its warped mask where no region
+        fits nearly as well (a highlight that splits the object for a moment).
+        """
+        if not warped.ids:
+            return
+        tracks = [self._lives[i] for i in warped.ids]
+        seen = [track.seen for track in tracks if track.seen is not None]  # all of them
+        starts = np.array([shape.center for shape in seen], np.float32)
+        flows = _centers(warped.regions) - starts
+        moves = (
+            np.array([t.velocity for t in tracks]) * np.float32(time - warped.time) + camera - warped.camera
+        )
+        shared = atom_overlap(warped.regions, regions)
+        snapped = snap(shared, regions)
+        members = np.concatenate([regions.members, snapped])
+        moved = under(
+            seen, [s.at(start + move) for s, start, move in zip(seen, starts, moves, strict=True)], regions
+        )
+        by_flow = iou_matrix(shared, warped.regions.areas, members, regions.atom_areas)
+        by_motion = iou_matrix(moved, moved.sum(axis=1).astype(np.int64), members, regions.atom_areas)
+        trust = np.array([(t.trust(t.flow_error), t.trust(t.motion_error)) for t in tracks])
+        trust /= trust.max(axis=1, keepdims=True)
+        iou = np.maximum(trust[:, :1] * by_flow, trust[:, 1:] * by_motion)
+        looks = np.array([track.looks for track in tracks])
+        score = iou * likeness(looks, features.looks(members)) ** LOOKS_WEIGHT
+        sizes = np.array([[track.area] for track in tracks])
+        areas = features.area(members)
+        score *= (np.minimum(sizes, areas) / np.maximum(np.maximum(sizes, areas), 1)) ** SIZE_WEIGHT
+        n, m = len(tracks), len(regions)
+        # The segmenter may not see a part's outline at all: the old one is as good as any segment's.
+        penalty = np.where([track.part for track in tracks], 0.0, SNAP_PENALTY)[:, None]
+        same = (snapped[:, None] == regions.members[None]).all(axis=2).any(axis=1)
+        own = np.eye(n, dtype=bool) & ~same  # a segment is no alternative to itself
+        score[:, m:] = np.where(own, score[:, m:] - penalty, 0.0)
+        # Pairs that are too poor take part all the same: else their track would take another's region.
+        pairs = [(i, j) for i, j in best_pairs(score, 0.5 * self.min_iou) if score[i, j] >= self.min_iou]
+        rows = [i for i, _ in pairs]
+        kept = disentangle(members[[j for _, j in pairs]], warped.regions.members[rows], shared[rows])
+        kept = rejoin(kept, [tracks[i].part for i in rows], shared[rows], looks[rows], regions, features)
+        row_of = {warped.ids[i]: k for k, i in enumerate(rows)}
+        kept = inside_wholes(kept, [row_of.get(tracks[i].whole or 0, -1) for i in rows], features)
+        ends = features.centers(kept)
+        for (i, j), mask, end in zip(pairs, kept, ends, strict=True):
+            if not mask.any():
+                continue
+            track = tracks[i]
+            if features.area(mask[None])[0] >= WHOLE * track.area:  # the middle of a sliver says little
+                track.judge(flows[i] - (end - starts[i]), moves[i] - (end - starts[i]))
+            found.add(track.id, mask, float(iou[i, j]))
+
+
+def _centers(regions: Regions) -> FloatArray:
+    sums = regions.members @ (regions.atom_centroids * regions.atom_areas[:, None])
+    return np.asarray(sums / np.maximum(regions.areas, 1)[:, None], np.float32)

@@ -1,0 +1,233 @@
+"""Tracking by propagation: masks are carried from frame to frame, and compared with regions now and then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
+from som_agent.tracking.associate import best_pairs, iou_matrix, totals
+from som_agent.tracking.features import Features
+from som_agent.tracking.flow import gray
+from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
+from som_agent.tracking.lives import Lives
+from som_agent.tracking.pieces import stack, unexplained
+from som_agent.tracking.propagation import Propagator
+from som_agent.tracking.scene import is_blank, is_cut
+from som_agent.tracking.tracks import Tracked
+from som_agent.video.frame import Frame, Image
+
+__all__ = ["PropagationTracker"]
+
+AGREES, EXACT = 0.6, 0.85
+"""Overlap from which a region is taken for a carried object, and from which it need not correct it."""
+SAME = 0.8
+"""Overlap from which two carried objects are one."""
+GROWTH = 0.03
+"""Share of the picture by which what no object covers grows before regions are wanted out of turn."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The newest frame: its picture, grey too, its looks as a whole, the bare share, and what was found."""
+
+    frame: Frame
+    gray: Image
+    looks: FloatArray
+    bare: float
+    regions: Regions
+    ids: list[int]
+
+
+class PropagationTracker:
+    """Objects are carried by a propagator; regions bring new ones, correct drift, find lost ones again.
+
+    Every few frames what was carried is merged with what the segmenter finds (consensus as in DEVA, Cheng et
+    al., ICCV 2023, but online): a region that is mostly a carried object corrects it, what no object explains
+    is new or recognised, and of two objects that became one the younger ends.
+
+    Args:
+        propagator: carries the masks.
+        every: frames from one look of the segmenter to the next; sooner when much comes into sight.
+        confirm_looks: looks in which a new region must be found before it is shown.
+        lost_s: seconds that an unseen track is remembered.
+        max_tracks: tracks kept at once, unseen ones included.
+    """
+
+    def __init__(
+        self,
+        propagator: Propagator,
+        *,
+        every: int = 5,
+        confirm_looks: int = 2,
+        lost_s: float = 10.0,
+        max_tracks: int = 200,
+    ) -> None:
+        self.propagator = propagator
+        self.every = every
+        self.confirm_looks = confirm_looks
+        self._lives = Lives(lost_s, max_tracks)
+        self._since = every  # frames since the last look
+        self._bare = 1.0  # share of the picture that was bare right after it
+        self._before: _Before | None = None
+
+    @property
+    def wants_regions(self) -> bool:
+        """See `Tracker.wants_regions`: it is time to look, or much came into sight since the last look."""
+        before = self._before
+        return before is None or self._since >= self.every or before.bare > self._bare + GROWTH
+
+    def update(self, frame: Frame, regions: Regions | None) -> Tracked:
+        """See `Tracker.update`."""
+        now, before = gray(frame.image), self._before
+        if before is not None and is_blank(now, before.gray):
+            return blind(frame.image.shape[:2], self._lives, frame.time)
+        carried = self.propagator.step(frame)
+        known = [k for k, i in enumerate(carried.ids) if int(i) in self._lives.tracks]
+        found, ended = Found(), []
+        if regions is None:
+            merged = carried.regions
+            rows = merged.members
+        else:
+            merged, rows = _merged(carried.regions, regions)
+        for k in known:
+            found.add(int(carried.ids[k]), rows[k], float(carried.scores[k]))
+        features = Features.measure(frame.image, merged)
+        looks = features.whole()
+        if before is not None and is_cut(before.looks, looks, 0, 1):
+            found, ended = Found(), self._end()
+        if regions is not None:
+            self._look(
+                found, merged, len(carried.ids), features, frame.time, at_once=before is None or bool(ended)
+            )
+            self._since = 0
+        self._since += 1
+        learn(
+            found,
+            self._lives,
+            merged,
+            features,
+            frame.time,
+            self.confirm_looks if regions is not None else 1 << 30,
+        )
+        gone, occluded = self._lives.forget(set(found.ids), frame.time)
+        self.propagator.drop(gone)
+        hidden_by = hide(occluded, found, self._lives, merged, frame.time)
+        members = stack(found.members, merged)
+        covered = float(merged.atom_areas[members.any(axis=0)].sum())
+        self._before = _Before(
+            frame, now, looks, 1.0 - covered / merged.atoms.size, merged.regroup(members), found.ids
+        )
+        if regions is not None:
+            self._bare = self._before.bare
+        return tracked(
+            found, self._lives, merged, gone=[*ended, *gone], occluded=occluded, hidden_by=hidden_by
+        )
+
+    def adopt(self, masks: BoolArray, whole: int | None = None) -> list[int]:
+        """See `Tracker.adopt`."""
+        if self._before is None or not len(masks):
+            return []
+        masks = masks[: self._lives.room]
+        tracks = [self._lives.new(self._before.frame.time, confirmed=True) for _ in masks]
+        for track in tracks:
+            track.part, track.whole = True, whole
+        ids = [track.id for track in tracks]
+        self._put(ids, masks)
+        return ids
+
+    def correct(self, track: int, mask: BoolArray) -> bool:
+        """See `Tracker.correct`."""
+        if self._before is None or track not in self._lives.tracks:
+            return False
+        self._lives[track].outline = None  # what was known of it may have been wrong
+        self._put([track], mask[None])
+        return True
+
+    def _put(self, ids: list[int], masks: BoolArray) -> None:
+        """Let tracks have these masks in the newest frame."""
+        assert self._before is not None
+        frame = self._before.frame
+        self.propagator.put(ids, masks)
+        regions = Regions.from_masks(masks)
+        found = Found(ids, list(regions.members), [1.0] * len(ids))
+        learn(found, self._lives, regions, Features.measure(frame.image, regions), frame.time, 1)
+
+    def _end(self) -> list[int]:
+        """End all tracks; the confirmed ones."""
+        ids = list(self._lives.tracks)
+        self.propagator.drop(ids)
+        self._since = self.every
+        return self._lives.end()
+
+    def _look(
+        self, found: Found, merged: Regions, first: int, features: Features, time_s: float, *, at_once: bool
+    ) -> None:
+        """Merge what was carried with the segmenter's regions: those of `merged` from row `first` on."""
+        regions = merged.select(np.arange(first, len(merged)))
+        changed = _corrected(found, regions)
+        for k in sorted(_duplicates(found, merged), reverse=True):
+            self.propagator.drop([found.ids[k]])
+            changed.discard(found.ids[k])
+            found.drop(k)
+        known = set(found.ids)
+        fresh = unexplained(regions, found.members, [self._lives[i].part for i in found.ids])
+        before = set(self._lives.tracks)
+        fresh = recall(found, fresh, self._lives, regions, features, time_s)
+        start(found, fresh, self._lives, regions, time_s, at_once=at_once)
+        self.propagator.drop(list(before - set(self._lives.tracks)))
+        changed |= set(found.ids) - known
+        rows = [k for k, i in enumerate(found.ids) if i in changed]
+        if rows:
+            masks = np.array([found.members[k][merged.atoms] for k in rows])
+            self.propagator.put([found.ids[k] for k in rows], masks)
+
+
+def _merged(carried: Regions, regions: Regions) -> tuple[Regions, BoolArray]:
+    """Carried objects and then regions on common atoms; and the former as sets of these."""
+    first, second = carried.members.shape[1], regions.members.shape[1]
+    pairs: IntArray = carried.atoms * np.int32(second) + regions.atoms
+    there = np.flatnonzero(np.bincount(pairs.ravel(), minlength=first * second))
+    there = there[there > 0]
+    name = np.zeros(first * second, np.int32)
+    name[there] = np.arange(1, len(there) + 1, dtype=np.int32)
+    kinds = np.concatenate([[0], there])
+    own = carried.members[:, kinds // second]
+    rows = regions.members[:, kinds % second]
+    n = len(own)
+    parents = np.where(regions.parents >= 0, regions.parents + n, -1)
+    merged = Regions.from_atoms(
+        name[pairs],
+        np.concatenate([own, rows]),
+        scores=np.concatenate([carried.scores, regions.scores]),
+        levels=np.concatenate([carried.levels, regions.levels]),
+        parents=np.concatenate([np.full(n, -1), parents]).astype(np.int32),
+        proposed=np.concatenate([np.zeros(n, bool), regions.proposed]),
+    )
+    return merged, own
+
+
+def _corrected(found: Found, regions: Regions) -> set[int]:
+    """Give carried objects the outline of the region that is mostly them; which ones changed much."""
+    members = stack(found.members, regions)
+    areas = members @ regions.atom_areas
+    shared = np.where(members, regions.atom_areas, 0).astype(np.float64)
+    iou = iou_matrix(shared, areas, regions.members, regions.atom_areas)
+    changed = set()
+    for i, j in best_pairs(iou, AGREES):
+        if iou[i, j] < EXACT:
+            found.members[i] = regions.members[j]
+            changed.add(found.ids[i])
+    return changed
+
+
+def _duplicates(found: Found, regions: Regions) -> list[int]:
+    """Rows of objects that an older one has become the same as."""
+    members = stack(found.members, regions)
+    shared = totals(members, np.where(members, regions.atom_areas, 0).T)
+    areas = members @ regions.atom_areas
+    iou = shared / np.maximum(areas[:, None] + areas[None] - shared, 1)
+    ids = np.array(found.ids)
+    older = (iou >= SAME) & (ids[None] < ids[:, None])
+    return [int(k) for k in np.flatnonzero(older.any(axis=1))]

@@ -1,0 +1,180 @@
+"""Which of the things that nothing explains is a known object that was out of sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from som_agent.regions import BoolArray, FloatArray, Regions
+from som_agent.tracking.associate import best_pairs
+from som_agent.tracking.features import Features, likeness
+from som_agent.tracking.lives import MOMENTUM_S, Track
+from som_agent.tracking.shapes import Shape, under
+
+__all__ = ["expected", "recognise", "settled"]
+
+STAYS, CARRIED = 0.8, 0.9
+"""How likely an object stops when it is hidden, or goes with what hides it, against going on."""
+RETURNS = 0.7
+"""How likely what left the picture comes back at any one place: its looks must agree all the more."""
+RECALL_SCORE = 0.5
+"""Agreement in looks, shape and place that brings an unseen track back."""
+SLACK = 0.05
+"""Share of an outline that may disagree for nothing: outlines are off by a pixel, of a sliver that is all."""
+
+GROUND = 0.5
+"""How far an outline's pixel on the ground, where no region is, speaks against it: what hides it there may
+be a thing that nobody segments."""
+
+_Floats = npt.NDArray[np.float64]
+
+
+def expected(track: Track, time_s: float) -> FloatArray:
+    """Where the middle of a track is by its own motion, x and y."""
+    unseen_s = min(time_s - track.seen_s, MOMENTUM_S)
+    return np.asarray(track.center + np.float32(unseen_s) * track.velocity, np.float32)
+
+
+def recognise(
+    lost: Sequence[Track],
+    members: BoolArray,
+    regions: Regions,
+    features: Features,
+    *,
+    visible: Sequence[Track],
+    taken: BoolArray,
+    time_s: float,
+) -> list[tuple[int, int, float]]:
+    """Match unseen tracks with things that no track in sight explains, one to one.
+
+    A thing may be the first sliver of an object that comes out from behind another. So its outline is held
+    against the track's whole outline, of which nothing may be missing but what another track hides.
+
+    Args:
+        lost: `L` unseen tracks.
+        members: `M` things, as sets of atoms, `[M, A + 1] bool`.
+        regions: the present regions.
+        features: of the present frame.
+        visible: the tracks in sight.
+        taken: atoms of these, `[A + 1] bool`: what they may hide.
+        time_s: now.
+
+    Returns:
+        Row of `lost`, row of `members`, and the agreement, 0 to 1.
+    """
+    if not len(lost) or not len(members):
+        return []
+    like = likeness(np.array([track.looks for track in lost]), features.looks(members))
+    # How far away an object is believed to be itself grows with the time, the more so the less anything in
+    # sight looks like it: a lone yellow ball, not one of many grey stones.
+    seen = np.array([track.looks for track in visible], np.float32).reshape(len(visible), len(lost[0].looks))
+    rivals = likeness(np.array([track.looks for track in lost]), seen)
+    distinct = 1.0 - rivals.max(axis=1, initial=0.0)
+    hiders = {track.id: track for track in visible}
+    areas = features.area(members)
+    score, spread = np.zeros(like.shape), np.ones(len(lost))
+    for i, track in enumerate(lost):
+        unseen_s = time_s - track.seen_s
+        reach = track.motion_error + track.size * (
+            0.25 + 3.0 * min(unseen_s, MOMENTUM_S) + 2.0 * float(distinct[i]) * unseen_s
+        )
+        spread[i] = reach / track.size
+        likely = _likely(track, hiders.get(track.hider or 0), time_s)
+        for j in np.flatnonzero(like[i] >= RECALL_SCORE):
+            fit = _agreement(track, likely, reach, members[j], float(areas[j]), regions, taken & ~members[j])
+            score[i, j] = like[i, j] * fit
+    # Of two that may be it, the one whose place is known more closely: a wide guess is right more easily.
+    ranked = np.where(score >= RECALL_SCORE, score / spread[:, None], 0.0)
+    return [(i, j, float(score[i, j])) for i, j in best_pairs(ranked, 1e-9)]
+
+
+def settled(
+    outline: Shape, center: FloatArray, members: BoolArray, regions: Regions, hiding: BoolArray
+) -> tuple[FloatArray, float]:
+    """Where an outline lies of which only a part is seen.
+
+    Args:
+        outline: of the whole object.
+        center: where its middle is expected, x and y.
+        members: what is seen of it, `[A + 1] bool`.
+        regions: the present regions.
+        hiding: what may hide the rest, `[A + 1] bool`.
+
+    Returns:
+        Its middle, and the share of the unseen rest that is hidden or outside the picture, 0 to 1.
+    """
+    places = np.concatenate([_places(outline, members, regions), [center]])
+    fits = _fits(outline, places, members, regions, hiding)
+    # The nearest of equals: an outline cut on two sides fits in many places.
+    away = np.linalg.norm(places - center, axis=1)
+    best = places[int(np.argmax(fits - 1e-3 * away))]
+    counts = under([outline], [outline.at(best)], regions)[0]
+    bare = float(counts @ ~(members | hiding))
+    rest = max(float(outline.mask.sum() - counts @ members), 1.0)
+    return best, 1.0 - bare / rest
+
+
+def _likely(track: Track, hider: Track | None, time_s: float) -> list[tuple[float, FloatArray]]:
+    """Where the middle of an unseen track may be, and how likely: moved on, stayed, with its hider."""
+    likely = [(1.0, expected(track, time_s)), (STAYS, track.center)]
+    return likely if hider is None else [*likely, (CARRIED, hider.center + track.held)]
+
+
+def _agreement(
+    track: Track,
+    likely: list[tuple[float, FloatArray]],
+    reach: float,
+    members: BoolArray,
+    area: float,
+    regions: Regions,
+    hiding: BoolArray,
+) -> float:
+    """How well a thing agrees with a track in place, size and outline, 0 to 1."""
+    assert track.outline is not None
+    places = np.concatenate([_places(track.outline, members, regions), [place for _, place in likely]])
+    near = np.zeros(len(places))
+    for share, place in likely:
+        away = np.linalg.norm(places - place, axis=1)
+        near = np.maximum(near, share * np.exp(-0.5 * np.square(away / reach)))
+    if _is_outside(track, regions):
+        near = np.maximum(near, RETURNS)
+    worth = np.flatnonzero(near >= RECALL_SCORE)
+    if not len(worth):
+        return 0.0
+    fits = _fits(track.outline, places[worth], members, regions, hiding)
+    size = min(area, track.area) / max(area, track.area, 1.0)
+    return float((near[worth] * np.sqrt(np.maximum(fits, size * (worth == 0)))).max())
+
+
+def _is_outside(track: Track, regions: Regions) -> bool:
+    """Whether it left the picture: its middle is at the edge or beyond. It may come back anywhere."""
+    h, w = regions.atoms.shape
+    x, y = track.center
+    margin = track.size / 4
+    return not (margin < x < w - margin and margin < y < h - margin)
+
+
+def _places(outline: Shape, members: BoolArray, regions: Regions) -> FloatArray:
+    """Middles of an outline that bring it over a thing: middle on middle, and edge on edge, `[P, 2]`."""
+    boxes = regions.atom_boxes[members & (regions.atom_areas > 0)]
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    h, w = outline.mask.shape
+    middle = np.array(outline.center) - outline.corner
+    first = low + middle
+    last = high - (w, h) + middle
+    (xs, ys) = ((first[k], last[k], (first[k] + last[k]) / 2) for k in (0, 1))
+    return np.array([(x, y) for x in xs[::-1] for y in ys[::-1]], np.float32)
+
+
+def _fits(
+    outline: Shape, places: FloatArray, members: BoolArray, regions: Regions, hiding: BoolArray
+) -> _Floats:
+    """Overlap of a thing with an outline at each place, where hidden pixels speak neither way, `[P]`."""
+    counts = under([outline] * len(places), [outline.at(place) for place in places], regions)
+    shared = counts @ members
+    missing = counts @ ~(members | hiding) - (1 - GROUND) * counts[:, 0]
+    area = float(regions.atom_areas[members].sum())
+    slack = SLACK * float(outline.mask.sum())
+    return np.asarray((shared + slack) / (area + missing + slack))

@@ -1,0 +1,49 @@
+"""Large pictures are tracked on every second pixel, or fewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from som_agent.regions import BoolArray, Regions
+
+__all__ = ["enlarged", "step_of", "thinned", "thinned_mask"]
+
+FINE_PX = 480
+"""A picture whose longer side is at most this is worked on pixel by pixel."""
+
+
+def step_of(size: tuple[int, ...]) -> int:
+    """Pixels from one that is worked on to the next, in a picture of height and width `size`."""
+    return -(-max(size) // FINE_PX)
+
+
+def thinned_mask(mask: BoolArray, step: int) -> BoolArray:
+    """Every `step`-th pixel; what falls between them keeps one."""
+    thin = mask[::step, ::step]
+    if not thin.any():
+        thin = thin.copy()
+        y, x = np.argwhere(mask)[0] // step
+        thin[min(y, thin.shape[0] - 1), min(x, thin.shape[1] - 1)] = True
+    return thin
+
+
+def thinned(regions: Regions, step: int) -> Regions:
+    """The same regions on every `step`-th pixel; what falls between them keeps one."""
+    if step == 1:
+        return regions
+    atoms = np.ascontiguousarray(regions.atoms[::step, ::step])
+    left = np.bincount(atoms.ravel(), minlength=regions.members.shape[1])
+    for lost in np.flatnonzero((left == 0) & (regions.atom_areas > 0)):
+        y, x = np.argwhere(regions.atoms == lost)[0] // step
+        atoms[min(y, atoms.shape[0] - 1), min(x, atoms.shape[1] - 1)] = lost
+    return replace(regions, atoms=atoms)
+
+
+def enlarged(thin: Regions, like: Regions) -> Regions:
+    """Regions of a thinned picture at the size of the regions `like`."""
+    h, w = like.atoms.shape
+    step = step_of((h, w))
+    atoms = np.repeat(np.repeat(thin.atoms, step, axis=0), step, axis=1)[:h, :w]
+    return replace(thin, atoms=np.ascontiguousarray(atoms))

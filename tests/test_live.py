@@ -1,0 +1,81 @@
+"""A session within a budget."""
+
+import numpy as np
+
+from som_agent.live import QUALITY, LiveSession
+from som_agent.regions import Regions
+from som_agent.segmenters.scaled import ScaledSegmenter
+from som_agent.settings import Settings
+from som_agent.video import Frame, open_video
+
+
+class Blocks:
+    """Three blocks of the picture, at any size; by its own clock each row of pixels takes some time."""
+
+    name = "blocks"
+
+    def __init__(self, ms_a_row=0.0):
+        self.ms_a_row, self.sizes, self.now_s = ms_a_row, [], 0.0
+
+    def segment(self, frame):
+        h, w = frame.image.shape[:2]
+        self.sizes.append((w, h))
+        self.now_s += self.ms_a_row * h / 1000
+        labels = np.zeros((h, w), np.int32)
+        labels[: h // 2, : w // 2], labels[h // 2 :, : w // 2], labels[:, w // 2 :] = 1, 2, 3
+        return Regions.from_labels(labels)
+
+
+def frames(n):
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:32, :48], image[32:, :48], image[:, 48:] = (200, 30, 30), (30, 200, 30), (30, 30, 200)
+    return [Frame(image, i, i / 30) for i in range(n)]
+
+
+def test_regions_come_back_at_full_size():
+    scaled = ScaledSegmenter(Blocks())
+    whole = scaled.segment(frames(1)[0])
+    scaled.share = 0.5
+    coarse = scaled.segment(frames(1)[0])
+    assert scaled.inner.sizes == [(96, 64), (48, 32)]
+    assert scaled.name == "blocks"
+    assert coarse.atoms.shape == (64, 96)
+    np.testing.assert_allclose(coarse.areas, whole.areas, rtol=0.01)  # corners are rounded
+    np.testing.assert_allclose(coarse.boxes, whole.boxes, atol=4)
+
+
+def test_ready_made_regions_are_left_alone(clip):
+    told = []
+    session = LiveSession(clip.segmenter, budget_ms=1e-3, notice=told.append)
+    session.warm_up()
+    with open_video(clip.path) as video:
+        marks = [[info.mark for info in session.step(frame).infos] for frame in video]
+    assert marks[-1] == [1, 2, 3]
+    assert told
+
+
+def test_marks_stay_while_quality_changes():
+    told, blocks = [], Blocks(ms_a_row=1.0)
+    session = LiveSession(
+        blocks, Settings(size=96), budget_ms=50, notice=told.append, clock=lambda: blocks.now_s
+    )
+    for frame in frames(90):
+        blocks.ms_a_row = 1.0 if frame.index < 30 else 0.1
+        marked = session.step(frame)
+        assert [info.mark for info in marked.infos] == [1, 2, 3]
+        assert marked.regions.atoms.shape == (64, 96)
+    assert blocks.sizes[0] == blocks.sizes[-1] == (96, 64)
+    assert (round(96 * QUALITY[1]), 48) in blocks.sizes
+    assert told == [
+        "steps are over the budget of 50 ms: segmenting at 75% of the size",
+        "steps are well within the budget of 50 ms: segmenting at 100% of the size",
+    ]
+
+
+def test_warming_up_leaves_no_trace():
+    blocks = Blocks()
+    session = LiveSession(blocks, Settings(size=96))
+    session.warm_up()
+    assert blocks.sizes == [(96, 96)] * 2
+    assert session.session.newest is None
+    assert [info.mark for info in session.step(frames(1)[0]).infos] == [1, 2, 3]

@@ -1,0 +1,272 @@
+"""Tiny video checkpoints with random weights, saved as a user's are. Tests load this file by its path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+SIDE = 64
+PROMPT = {"hidden_size": 128, "image_size": SIDE, "patch_size": 16, "mask_input_channels": 4}
+DECODER = {
+    "hidden_size": 128,
+    "mlp_dim": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "iou_head_depth": 2,
+    "iou_head_hidden_dim": 16,
+}
+MEMORY = {
+    "memory_attention_hidden_size": 128,
+    "memory_encoder_hidden_size": 128,
+    "mask_downsampler_embed_dim": 128,
+    "memory_fuser_embed_dim": 128,
+    "memory_encoder_output_channels": 64,
+    "memory_attention_num_layers": 1,
+    "memory_attention_feed_forward_hidden_size": 16,
+    "memory_fuser_intermediate_dim": 16,
+    "memory_fuser_num_layers": 1,
+    # Short memories, so that a few frames reach past their end.
+    "num_maskmem": 4,
+    "max_object_pointers_in_encoder": 6,
+}
+
+
+def sam2_video(**options: Any) -> tuple[Any, Any]:
+    """SAM 2 and SAM 2.1 differ in options only."""
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "image_size": [SIDE, SIDE],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "window_size_per_stage": [4, 4, 2, 2],
+        "global_attention_blocks": [3],
+        "mlp_ratio": 2.0,
+        "window_positional_embedding_background_size": [4, 4],
+    }
+    vision = {
+        "backbone_config": backbone,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": 128,
+    }
+    config = transformers.Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config=PROMPT,
+        mask_decoder_config=DECODER,
+        image_size=SIDE,
+        memory_attention_rope_feat_sizes=[4, 4],
+        **{**MEMORY, **options},
+    )
+    return transformers.Sam2VideoModel(config), _processor(SIDE)
+
+
+def sam2_small(**options: Any) -> tuple[Any, Any]:
+    """The network of SAM 2.1 tiny, on pictures of 256 px."""
+    backbone = {"model_type": "sam2_hiera_det_model", "image_size": [256, 256]}
+    vision = {"backbone_config": backbone, "backbone_feature_sizes": [[64, 64], [32, 32], [16, 16]]}
+    config = transformers.Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"image_size": 256},
+        image_size=256,
+        memory_attention_rope_feat_sizes=[16, 16],
+        enable_temporal_pos_encoding_for_object_pointers=True,
+        enable_occlusion_spatial_embedding=True,
+        **options,
+    )
+    return transformers.Sam2VideoModel(config), _processor(256)
+
+
+def edgetam_video(**options: Any) -> tuple[Any, Any]:
+    """EdgeTAM's RepViT comes from timm, cut down."""
+    backbone = {
+        "model_type": "timm_wrapper",
+        "architecture": "repvit_m0_9",
+        "do_pooling": False,
+        "num_classes": 1,
+        "model_args": {
+            "in_chans": 3,
+            "features_only": True,
+            "out_indices": [0, 1, 2, 3],
+            "embed_dim": [8, 16, 24, 32],
+            "depth": [1, 1, 1, 1],
+        },
+    }
+    vision = {
+        "model_type": "edgetam_vision_model",
+        "backbone_config": backbone,
+        "backbone_channel_list": [32, 24, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": 128,
+    }
+    perceiver = {
+        "perceiver_resampler_num_latents": 4,
+        "perceiver_resampler_num_latents_2d": 4,
+        "perceiver_resampler_hidden_size": 64,
+        "perceiver_resampler_mlp_intermediate_size": 16,
+        "perceiver_resampler_attention_head_dim": 64,
+        "perceiver_resampler_num_layers": 1,
+    }
+    config = transformers.EdgeTamVideoConfig(
+        vision_config=vision,
+        prompt_encoder_config=PROMPT,
+        mask_decoder_config=DECODER,
+        image_size=SIDE,
+        memory_attention_rope_feat_sizes=[4, 4],
+        memory_attention_rope_k_sizes=[2, 2],
+        memory_attention_mlp_hidden_size=16,
+        **{**perceiver, **{k: v for k, v in MEMORY.items() if "feed_forward" not in k}, **options},
+    )
+    return transformers.EdgeTamVideoModel(config), _processor(SIDE)
+
+
+def _sam3_parts() -> dict[str, Any]:
+    backbone = {
+        "model_type": "sam3_vit_model",
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 56,
+        "patch_size": 14,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+        "pretrain_image_size": 28,
+    }
+    vision = {
+        "model_type": "sam3_vision_model",
+        "backbone_config": backbone,
+        "fpn_hidden_size": 128,
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+    }
+    return {
+        "vision_config": vision,
+        "prompt_encoder_config": {**PROMPT, "image_size": 56, "patch_size": 14},
+        "mask_decoder_config": DECODER,
+    }
+
+
+def sam3_tracker_video(**options: Any) -> tuple[Any, Any]:
+    """The tracker of SAM 3 by itself."""
+    config = transformers.Sam3TrackerVideoConfig(**_sam3_parts(), image_size=56, **{**MEMORY, **options})
+    return transformers.Sam3TrackerVideoModel(config), _processor(56)
+
+
+def sam3_video(**options: Any) -> tuple[Any, Any]:
+    """A whole SAM 3: finder and tracker on one backbone, and a tokenizer that spells."""
+    parts = _sam3_parts()
+    small = {"hidden_size": 128, "num_attention_heads": 2}
+    letters = [letter + end for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
+    vocabulary = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *letters])}
+    finder = transformers.Sam3Config(
+        vision_config=parts["vision_config"],
+        text_config={
+            "model_type": "clip_text_model",
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "projection_dim": 16,
+            "vocab_size": len(vocabulary),
+            "max_position_embeddings": 32,
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+        },
+        geometry_encoder_config={**small, "num_layers": 1, "intermediate_size": 16},
+        detr_encoder_config={**small, "num_layers": 1, "intermediate_size": 16},
+        detr_decoder_config={**small, "num_layers": 1, "intermediate_size": 16, "num_queries": 4},
+        mask_decoder_config=small,
+    )
+    tracker = transformers.Sam3TrackerVideoConfig(**parts, image_size=56, **MEMORY)
+    config = transformers.Sam3VideoConfig(
+        detector_config=finder.to_dict(),
+        tracker_config=tracker.to_dict(),
+        low_res_mask_size=16,
+        fill_hole_area=2,
+        **options,
+    )
+    tracking = _processor(56)
+    tokenizer = transformers.CLIPTokenizer(vocab=vocabulary, merges=[])
+    processor = transformers.Sam3VideoProcessor(tracking.image_processor, tracking.video_processor, tokenizer)
+    return transformers.Sam3VideoModel(config), processor
+
+
+def _processor(side: int) -> Any:
+    sizes = {"size": {"height": side, "width": side}, "mask_size": {"height": 16, "width": 16}}
+    kind = "Sam3" if side == 56 else "Sam2"
+    image = getattr(transformers, f"{kind}ImageProcessor")(**sizes)
+    # Picture and video processor of SAM 3 share their numbers in its checkpoints, not in transformers.
+    video = transformers.Sam2VideoVideoProcessor(
+        size=sizes["size"], image_mean=image.image_mean, image_std=image.image_std
+    )
+    return getattr(transformers, f"Sam{'3Tracker' if side == 56 else '2'}VideoProcessor")(image, video)
+
+
+FAMILIES = {
+    "sam2_video": sam2_video,
+    "sam2_small": sam2_small,
+    "edgetam_video": edgetam_video,
+    "sam3_tracker_video": sam3_tracker_video,
+    "sam3_video": sam3_video,
+}
+
+
+def save(family: str, folder: Path, seed: int = 0, **options: Any) -> Path:
+    """Save a checkpoint whose answers depend on all that is remembered, with objects that are mostly seen."""
+    torch.manual_seed(seed)
+    model, processor = FAMILIES[family](**options)
+    lively(model)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def lively(model: Any) -> None:
+    """Weights of a trained network's size: every part of it has a say, and no object is lost by chance."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                loud = 2 if "memory_attention" in name or "perceiver" in name else 1
+                torch.nn.init.normal_(weight, std=loud * max(weight[0].numel(), 1) ** -0.5)
+            elif weight.abs().max() < 1e-3:
+                torch.nn.init.normal_(weight, std=0.1)
+        decoder = getattr(model, "tracker_model", model).mask_decoder
+        head = decoder.pred_obj_score_head.proj_out
+        head.weight.mul_(0.3)
+        head.bias.fill_(2.0)
+        if hasattr(model, "detector_model"):
+            sure(model.detector_model)
+
+
+def sure(finder: Any) -> None:
+    """Let a finder of SAM 3 be sure of most of its queries, with masks of about half the picture."""
+    finder.detr_decoder.presence_head.layer3.bias.fill_(5.0)
+    finder.dot_product_scoring.query_proj.weight.mul_(-4)
+    torch.nn.init.normal_(finder.detr_decoder.query_embed.weight, std=3)
+    torch.nn.init.normal_(finder.mask_decoder.mask_embedder.layers[-1].bias)
+
+
+def held(*roots: Any) -> tuple[int, int]:
+    """Tensors that can be reached from objects, and how many bytes they hold."""
+    seen: dict[int, int] = {}
+    done: set[int] = set()
+    queue = list(roots)
+    while queue:
+        thing = queue.pop()
+        if id(thing) in done:
+            continue
+        done.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            storage = thing.untyped_storage()
+            seen[storage.data_ptr()] = storage.nbytes()
+        elif isinstance(thing, dict):
+            queue.extend(thing.values())
+        elif isinstance(thing, list | tuple | set):
+            queue.extend(thing)
+        elif hasattr(thing, "__dict__"):
+            queue.extend(vars(thing).values())
+    return len(seen), sum(seen.values())
