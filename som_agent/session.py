@@ -178,8 +178,8 @@ class Session:
     ) -> MarkInfo:
         """Make a mark in the newest frame by pointing, or correct one; it is tracked from here on.
 
-        Without a propagator it is followed among the regions of the session's segmenter, and hidden where that
-        sees nothing of the kind.
+        Without a propagator it is followed among the regions of the session's segmenter, and hidden where
+        that sees nothing of the kind.
 
         Args:
             points: x, y in source pixels.

@@ -22,8 +22,8 @@ class Settings:
         size: long side in pixels of the pictures inside; results are in source pixels whatever it is.
         max_rows: observations remembered; beyond it the past becomes sparser.
         keyframes: marked frames kept for questions to a vision-language model.
-        propagator: what carries masks from frame to frame, `flow` or `hf:DIR` for example, so that the segmenter
-            looks only now and then; "" for none: it looks at every frame.
+        propagator: what carries masks from frame to frame, `flow` or `hf:DIR` for example, so that the
+            segmenter looks only now and then; "" for none: it looks at every frame.
         discover_every: frames from one such look to the next.
     """
 

@@ -62,9 +62,9 @@ class _Segments:
 
     def segment(self, frame: Frame) -> Regions:
         """See `Segmenter`."""
-        names = np.unique(self.labels)
-        names = names[names > 0]
-        lookup = np.zeros(int(self.labels.max(initial=0)) + 1, np.int32)
+        counts = np.bincount(self.labels.ravel())
+        names = 1 + np.flatnonzero(counts[1:])
+        lookup = np.zeros(len(counts), np.int32)
         lookup[names] = np.arange(1, len(names) + 1)
         members = np.eye(len(names) + 1, dtype=bool)[1:]
         return in_any_order(Regions.from_atoms(lookup[self.labels], members), self._seed, frame.index)
@@ -118,7 +118,7 @@ def score_puzzle(
 
 
 def _ask(session: Session, hidden: Hidden, match: Match, seen: Contingency) -> tuple[str, bool]:
-    """What is answered to where the hidden thing is, and whether the one other mark named is on its holder."""
+    """The answer to where the hidden thing is, and whether the one other mark in it is on the holder."""
     mark = max(match.marks, key=lambda m: match.iou(m, hidden.thing), default=0)
     if mark == 0 or match.object_of(mark) != hidden.thing:
         return "the hidden thing never had a mark", False

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from som_agent.errors import InputError
 from som_agent.history import STATES, VISIBLE
-from som_agent.runs.hiders import renamed_hider, without_lost_hiders
+from som_agent.runs.hiders import renamed_hider, with_hiders_of, without_lost_hiders
 from som_agent.runs.unite import unite
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def _moved(tables: Tables, edit: Edit) -> tuple[Tables, Counts]:
     at = {int(frame): int(k) for k, frame in zip(np.flatnonzero(theirs), frames[theirs], strict=True)}
     keep = np.ones(len(numbers), bool)
     both = []
+    stays: dict[int, int] = {}  # row → the one of the same frame that it replaces
     for k in np.flatnonzero(moved):
         other = at.get(int(frames[k]))
         if other is None:
@@ -184,6 +185,7 @@ def _moved(tables: Tables, edit: Edit) -> tuple[Tables, Counts]:
         if visible[k] and visible[other]:
             both.append((int(k), other))
         keep[other if visible[k] else k] = False
+        stays |= {int(k): other} if visible[k] else {other: int(k)}
     if both and not edit.force:
         first = min(float(tables.column("time")[k]) for k, _ in both)
         raise InputError(
@@ -193,6 +195,7 @@ def _moved(tables: Tables, edit: Edit) -> tuple[Tables, Counts]:
     rows = tables if not both else _unite_rows(tables, both)
     numbers = np.where(moved, np.int32(target), numbers).astype(np.int32)
     lost = int((~keep).sum())
+    rows = replace(rows, rows=with_hiders_of(rows.rows, stays, (edit.mark, target)))
     rows = rows.hidden_by(edit.mark, target, frames[moved]).with_marks(numbers).kept(keep)
     done = _swept(_never_gone_before_the_end(rows, target))
     heirs = {

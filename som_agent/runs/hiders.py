@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["renamed_hider", "without_lost_hiders"]
+__all__ = ["renamed_hider", "with_hiders_of", "without_lost_hiders"]
 
 
 def renamed_hider(rows: pa.Table, old: int, new: int, frames: npt.NDArray[np.int32]) -> pa.Table:
@@ -25,6 +26,21 @@ def renamed_hider(rows: pa.Table, old: int, new: int, frames: npt.NDArray[np.int
     hiders = np.asarray(rows["hidden_by"].to_numpy())
     there = (hiders == old) & np.isin(rows["frame"].to_numpy(), frames)
     return _with(rows, np.where(there, new, hiders))
+
+
+def with_hiders_of(rows: pa.Table, stays: Mapping[int, int], merged: tuple[int, int]) -> pa.Table:
+    """Rows that nothing hides but one of two marks that become one are hidden by what hides other rows.
+
+    Args:
+        rows: a table of `tracks_schema`.
+        stays: row → the row that it replaces.
+        merged: the two marks.
+    """
+    hiders = np.array(rows["hidden_by"].to_numpy())
+    for kept, lost in stays.items():
+        if hiders[kept] in (0, *merged):
+            hiders[kept] = hiders[lost]
+    return _with(rows, hiders)
 
 
 def without_lost_hiders(rows: pa.Table) -> pa.Table:

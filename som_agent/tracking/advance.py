@@ -11,26 +11,18 @@ from typing import Any
 import numpy as np
 
 from som_agent.regions import FloatArray, IntArray
+from som_agent.tracking.ground_motion import fit_ground, motion_cue
 from som_agent.tracking.looks import Codes
-from som_agent.tracking.object_motion import (
-    LEAST_POINTS,
-    SEARCH_PX,
-    best_match,
-    fit_ground,
-    fit_motion,
-    likeness,
-    motion_cue,
-)
+from som_agent.tracking.object_motion import LEAST_POINTS, SEARCH_PX, best_match, fit_motion, likeness
+from som_agent.tracking.poses import follow, inverse, joined, moved, widened
 from som_agent.tracking.posteriors import agree, coarse_evidence, full_evidence, support_of
 from som_agent.tracking.shape_memory import Box, box_of
 from som_agent.tracking.votes import STEP, Window, all_votes, past_by_flow, past_by_pose, vote
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 
-__all__ = ["LOST_SHARE", "advance", "evidence", "widened"]
+__all__ = ["LOST_SHARE", "advance", "evidence"]
 
-MARGIN_SHARE, MARGIN_PX = 0.2, 10
-"""How far around the object's box it is looked for."""
 COLOR_SCALE, REFERENCE_COLOR_SCALE = 8.0, 10.0
 """Of the votes of the frame before and of the reference, in units of colour."""
 LEAST_REACH, MOST_REACH, REACH_SHARE = 2, 4, 0.06
@@ -45,16 +37,9 @@ LOST_SHARE = 0.4
 """Share of the remembered shape below which it is looked for elsewhere too."""
 SLOWING = 0.95
 """What is left of the velocity of an object that is not seen, a frame later."""
-SEARCH_GROWTH_PX, SEARCH_MOST_SHARE, LOOK_STEP_PX, FAR_PX = 4, 0.35, 4, 48
+SEARCH_GROWTH_PX, SEARCH_MOST_SHARE, LOOK_STEP_PX, FAR_PX, TURNS = 4, 0.35, 4, 48, 3
 ACCEPTED, BETTER = 0.6, 1.2
 """A place is taken for the object's if it looks that much like it, and that much more than where it was."""
-
-
-@compiled
-def widened(x0: int, y0: int, x1: int, y1: int, h: int, w: int) -> Box:
-    """A box with the margin in which an object is looked for, inside a picture of `h` × `w`."""
-    x, y = max(int(MARGIN_SHARE * (x1 - x0)), MARGIN_PX), max(int(MARGIN_SHARE * (y1 - y0)), MARGIN_PX)
-    return max(x0 - x, 0), max(y0 - y, 0), min(x1 + x, w), min(y1 + y, h)
 
 
 @compiled
@@ -126,12 +111,12 @@ def advance(
         velocity,
         confidence,
     )
-    _follow(pose, motion)
+    follow(pose, motion)
     found, match, lost = _look_around(smooth, given_points, pose, owners, int(own), visible, usual, lost)
-    expected = _moved(box_of(shape, origin, 0.5), pose)
+    expected = moved(box_of(shape, origin, 0.5), pose)
     if expected[2] <= 0 or expected[3] <= 0 or expected[0] >= w or expected[1] >= h:
         velocity[:] = 0  # what left the picture waits at its border: mostly it comes back there
-    x0, y0, x1, y1 = _joined(carried_box, expected)
+    x0, y0, x1, y1 = joined(carried_box, expected)
     x0, y0, x1, y1 = widened(x0, y0, x1, y1, h, w)
     if x1 <= x0 or y1 <= y0:  # it is outside the picture
         nothing = np.zeros((0, 0), np.float32)
@@ -170,8 +155,7 @@ def evidence(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Log odds, trust and support at the samples of a window; arguments as in `advance`."""
     x0, y0, columns, rows = window
-    rim = reach + 1  # of the reference, whose pose is less exact
-    near, far = 0.625 * reach, 0.7 * rim  # scales that leave little outside the window
+    rim, scale = reach, 0.625 * reach  # the scale leaves little outside the window
     now = np.zeros((3, rows + 2 * rim, columns + 2 * rim), np.float32)
     for j in range(rows):
         for i in range(columns):
@@ -180,20 +164,20 @@ def evidence(
     wide = (x0 - STEP * rim, y0 - STEP * rim, columns + 2 * rim, rows + 2 * rim)
     votes, known = np.zeros((2, wide[3], wide[2]), np.float32), np.zeros((2, wide[3], wide[2]), np.float32)
     flown = past_by_flow(before, soft, corner, flow, wide)
-    vote(now, flown, reach, COLOR_SCALE, near, votes[0], votes[1])
-    motion_back, back = _inverse(motion), _inverse(pose)
+    vote(now, flown, reach, COLOR_SCALE, scale, votes[0], votes[1])
+    motion_back, back = inverse(motion), inverse(pose)
     if stray > STRAY_PX:  # else the object's own motion would say the same
         posed = past_by_pose(before, (0, 0), soft, corner, motion_back, wide)
-        vote(now, posed, reach, COLOR_SCALE, near, votes[0], votes[1])
+        vote(now, posed, reach, COLOR_SCALE, scale, votes[0], votes[1])
     posed = past_by_pose(given_lab, origin, given_soft, origin, back, wide)
-    vote(now, posed, rim, REFERENCE_COLOR_SCALE, far, known[0], known[1])
+    vote(now, posed, reach, REFERENCE_COLOR_SCALE, scale, known[0], known[1])
     carried = flown[3, rim:-rim, rim:-rim]
     support = support_of(shape, origin, back, window)
     enough, field = fit_ground(flow, carried, window)
     cue = motion_cue(flow, field, motion_back, window) if enough else np.zeros((rows, columns), np.float32)
     odds, trust = coarse_evidence(
         votes[:, rim:-rim, rim:-rim], known[:, rim:-rim, rim:-rim], carried, support, cue,
-        all_votes(reach, near), all_votes(rim, far), softness, found,
+        all_votes(reach, scale), softness, found,
     )  # fmt: skip
     return odds, trust, support
 
@@ -276,11 +260,14 @@ def _look_around(
         return False, here, 0.0
     h, w = owners.shape
     radius = min(2 * LOOK_STEP_PX + SEARCH_GROWTH_PX * int(lost), int(SEARCH_MOST_SHARE * max(h, w)))
-    # Far searches look at every other place, and at the ones between in the next frames.
-    step = LOOK_STEP_PX if radius <= FAR_PX else 2 * LOOK_STEP_PX
-    late_x, late_y = (
-        (int(lost) % 2 * LOOK_STEP_PX, int(lost) // 2 % 2 * LOOK_STEP_PX) if step > LOOK_STEP_PX else (0, 0)
-    )
+    step, late_x, late_y = LOOK_STEP_PX, 0, 0
+    if radius > FAR_PX:
+        # Far searches take long: objects take turns, look at every other place, and at those between later.
+        turn = int(lost) + own
+        if turn % TURNS:
+            return False, here, lost + 1
+        step = 2 * LOOK_STEP_PX
+        late_x, late_y = turn // TURNS % 2 * LOOK_STEP_PX, turn // (2 * TURNS) % 2 * LOOK_STEP_PX
     side = 2 * (radius // step) + 1
     shifts = np.empty((side * side, 2))
     for k in range(side * side):
@@ -297,41 +284,3 @@ def _look_around(
     pose[0, 2] += shifts[best, 0]
     pose[1, 2] += shifts[best, 1]
     return True, score[best], 0.0
-
-
-@compiled
-def _follow(pose: Any, motion: Any) -> None:
-    """Put a motion after a pose, in place."""
-    for c in range(3):
-        x, y = pose[0, c], pose[1, c]
-        pose[0, c] = motion[0, 0] * x + motion[0, 1] * y
-        pose[1, c] = motion[1, 0] * x + motion[1, 1] * y
-    pose[0, 2] += motion[0, 2]
-    pose[1, 2] += motion[1, 2]
-
-
-@compiled
-def _inverse(pose: Any) -> Any:
-    """The inverse of an affine map `[2, 3]`."""
-    a, b, c, d = pose[0, 0], pose[0, 1], pose[1, 0], pose[1, 1]
-    area = a * d - b * c
-    back = np.empty((2, 3))
-    back[0, 0], back[0, 1], back[1, 0], back[1, 1] = d / area, -b / area, -c / area, a / area
-    back[0, 2] = -back[0, 0] * pose[0, 2] - back[0, 1] * pose[1, 2]
-    back[1, 2] = -back[1, 0] * pose[0, 2] - back[1, 1] * pose[1, 2]
-    return back
-
-
-@compiled
-def _moved(box: Box, pose: Any) -> Box:
-    """The box around a box under an affine map without turning."""
-    x0, y0 = pose[0, 0] * box[0] + pose[0, 2], pose[1, 1] * box[1] + pose[1, 2]
-    x1, y1 = pose[0, 0] * box[2] + pose[0, 2], pose[1, 1] * box[3] + pose[1, 2]
-    return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
-
-
-@compiled
-def _joined(a: Box, b: Box) -> Box:
-    if a[2] <= a[0]:
-        return b
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])

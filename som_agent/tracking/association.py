@@ -15,7 +15,7 @@ from som_agent.tracking.lives import WHOLE, Lives
 from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
 from som_agent.tracking.scene import is_blank, is_cut
 from som_agent.tracking.shapes import under
-from som_agent.tracking.thinned import enlarged, step_of, thinned, thinned_mask
+from som_agent.tracking.thinned import enlarged, step_of, thinned, thinned_image, thinned_mask
 from som_agent.tracking.tracks import Tracked, joined
 from som_agent.video.frame import Frame, Image
 
@@ -23,7 +23,9 @@ __all__ = ["AssociationTracker"]
 
 SNAP_PENALTY = 0.15
 """A segment of this frame must fit this much worse before a track keeps its old outline instead."""
-LOOKS_WEIGHT, SIZE_WEIGHT = 0.5, 0.5
+MOTION_WEIGHT = 0.85
+"""How far a track's own motion is believed beside a flow that told as well: what flickers seems to move."""
+LOOKS_WEIGHT, SIZE_WEIGHT = 1.0, 0.5
 """Exponents of likeness in looks and in area, beside overlap: both change when an object is partly hidden."""
 
 
@@ -73,11 +75,11 @@ class AssociationTracker:
         """See `Tracker.update`."""
         if regions is None:
             raise TypeError("tracking by association needs the regions of every frame")
-        now = gray(frame.image)
+        step = step_of(frame.image.shape[:2])
+        image = thinned_image(frame.image, step)
+        now = gray(image)
         if self._before is not None and is_blank(now, self._before.gray):
             return blind(regions.atoms.shape, self._lives, frame.time)
-        step = step_of(frame.image.shape[:2])
-        image = np.ascontiguousarray(frame.image[::step, ::step])
         warped, camera = self._warped(now, image.shape[:2])
         if warped is not None:
             parts = [k for k, i in enumerate(warped.ids) if self._lives[i].part]
@@ -178,6 +180,7 @@ class AssociationTracker:
         by_flow = iou_matrix(shared, warped.regions.areas, members, regions.atom_areas)
         by_motion = iou_matrix(moved, moved.sum(axis=1).astype(np.int64), members, regions.atom_areas)
         trust = np.array([(t.trust(t.flow_error), t.trust(t.motion_error)) for t in tracks])
+        trust[:, 1] *= MOTION_WEIGHT
         trust /= trust.max(axis=1, keepdims=True)
         iou = np.maximum(trust[:, :1] * by_flow, trust[:, 1:] * by_motion)
         looks = np.array([track.looks for track in tracks])

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, IntArray
-from som_agent.tracking.advance import LOST_SHARE, advance, widened
+from som_agent.tracking.advance import LOST_SHARE, advance
 from som_agent.tracking.color_table import count_colors, table_of
 from som_agent.tracking.looks import Look
+from som_agent.tracking.poses import widened
 from som_agent.tracking.posteriors import TIE
 from som_agent.tracking.shape_memory import box_of, mean_depth_px, points_of, remember, seen_share
 from som_agent.tracking.votes import STEP
@@ -168,7 +169,9 @@ def carry(obj: Carried, now: Look, before: Look, flow: FloatArray, owners: IntAr
         now.lab, before.lab, now.smooth, now.codes, now.links, flow, owners,
         obj.soft, obj.trust, obj.corner, obj.box, obj.points, obj.pose, obj.velocity_px, obj.shape,
         given.lab, given.soft, given.origin, given.points, obj.table,
-        np.array([obj.visible, obj.usual_match, obj.lost, obj.number, given.tie, given.size_px, obj.confidence]),
+        np.array(
+            [obj.visible, obj.usual_match, obj.lost, obj.number, given.tie, given.size_px, obj.confidence]
+        ),
     )  # fmt: skip
 
 

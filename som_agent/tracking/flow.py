@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
@@ -14,11 +12,6 @@ __all__ = ["backward_flow", "gray", "warp_labels"]
 
 FLOW_SIDE_PX = 256
 """Long side at which the flow is computed: hands and balls move too far for a finer grid to help."""
-
-
-@lru_cache(maxsize=1)
-def _dis() -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
 
 def gray(image: Image) -> Image:
@@ -44,7 +37,9 @@ def backward_flow(now: Image, before: Image, size: tuple[int, int]) -> FloatArra
     Returns:
         `[h, w, 2] float32`, displacement in x and y in pixels of `size`.
     """
-    flow = _dis().calc(now, before, np.zeros((*now.shape, 2), np.float32))
+    # A new one each time: one that was used remembers the sizes of the pictures that it saw.
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = dis.calc(now, before, np.zeros((*now.shape, 2), np.float32))
     w, h = size
     scale = np.array([w / now.shape[1], h / now.shape[0]], np.float32)
     return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * scale, dtype=np.float32)

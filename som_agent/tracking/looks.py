@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -75,7 +74,6 @@ def look(image: Image, flow_side_px: int = FLOW_SIDE_PX) -> Look:
     return Look(lab, smooth, _codes(lab, *_STEPS), _links(lab), gray)
 
 
-@lru_cache(maxsize=2)
 def _dis(fast: bool) -> cv2.DISOpticalFlow:
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if fast:

@@ -28,7 +28,7 @@ MOST_SUPPORT, MOST_INSIDE = 4.0, 1.0
 """Far outside its shape an object is unlikely; inside of it, it may well be covered or bent away."""
 TIE = 0.6
 """Weight of a neighbour of the same colour, in log odds."""
-ROUNDS = 5
+ROUNDS = 3
 
 
 _steps = np.linspace(0, 1, 512)
@@ -95,7 +95,6 @@ def coarse_evidence(
     support: FloatArray,
     cue: FloatArray,
     full_votes: float,
-    full_reference_votes: float,
     softness: float,
     found_again: bool,
 ) -> tuple[FloatArray, FloatArray]:
@@ -108,7 +107,6 @@ def coarse_evidence(
         support: the remembered shape, `[rows, columns] float32`.
         cue: see `motion_cue`.
         full_votes: what all votes come to where every colour is the same.
-        full_reference_votes: the same of the reference.
         softness: over how many samples the edge of the remembered shape is undecided.
         found_again: the frame before knows nothing of the object here.
 
@@ -117,6 +115,7 @@ def coarse_evidence(
     """
     rows, columns = carried.shape
     odds, trust = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.float32)
+    doubt = DOUBT * full_votes
     inside = support > SHAPE_THRESHOLD
     outward, inward = _chamfer(inside, True), _chamfer(inside, False)
     for j in range(rows):
@@ -131,9 +130,7 @@ def coarse_evidence(
             prior = max(blurred / 16, HIDDEN_SHARE * shape)
             share = prior
             if not found_again:
-                doubt = DOUBT * full_votes
                 share = (votes[0, j, i] + doubt * prior) / (votes[1, j, i] + doubt)
-            doubt = DOUBT * full_reference_votes
             known = (reference_votes[0, j, i] + 0.5 * doubt) / (reference_votes[1, j, i] + doubt)
             odds[j, i] = (
                 SAME_FRAME_WEIGHT * _log_odds(share)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from som_agent.regions import BoolArray, Regions
+from som_agent.video.frame import Image
 
-__all__ = ["enlarged", "step_of", "thinned", "thinned_mask"]
+__all__ = ["enlarged", "step_of", "thinned", "thinned_image", "thinned_mask"]
 
 FINE_PX = 480
 """A picture whose longer side is at most this is worked on pixel by pixel."""
@@ -17,6 +19,14 @@ FINE_PX = 480
 def step_of(size: tuple[int, ...]) -> int:
     """Pixels from one that is worked on to the next, in a picture of height and width `size`."""
     return -(-max(size) // FINE_PX)
+
+
+def thinned_image(image: Image, step: int) -> Image:
+    """A picture `[h, w, 3] uint8` of as many pixels, each the mean of those around it."""
+    if step == 1:
+        return image
+    h, w = -(-image.shape[0] // step), -(-image.shape[1] // step)
+    return np.asarray(cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def thinned_mask(mask: BoolArray, step: int) -> BoolArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,11 +17,6 @@ __all__ = ["WarpPropagator"]
 
 LEAST_SIDE_PX = 16
 """The flow needs patches of 8 px on its coarsest level: smaller pictures are enlarged."""
-
-
-@lru_cache(maxsize=1)
-def _dis() -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
 
 class WarpPropagator:
@@ -48,7 +42,8 @@ class WarpPropagator:
         if self._before is None:
             self._regions = Regions.from_labels(np.zeros((h, w), np.int32))
         elif self._ids:
-            field = _dis().calc(now, self._before, np.zeros((*now.shape, 2), np.float32))
+            dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            field = dis.calc(now, self._before, np.zeros((*now.shape, 2), np.float32))
             scale = np.array([w / now.shape[1], h / now.shape[0]], np.float32)
             flow: FloatArray = np.asarray(cv2.resize(field, (w, h)) * scale, np.float32)
             self._regions = Regions.from_atoms(warp_labels(self._regions.atoms, flow), self._regions.members)

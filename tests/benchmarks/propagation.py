@@ -3,8 +3,8 @@
 python tests/benchmarks/propagation.py [--frames 40] [--threads 1] [--size 854x480] [--objects 10,50]
 
 All in one process, in turns over the same frames. Frames are made before and not timed: textured ellipses
-that drift over a textured ground; the masks given are those of the first frame. J is the mean overlap with the
-truth in the last frame.
+that drift over a textured ground; the masks given are those of the first frame. J is the mean overlap with
+the truth in the last frame.
 """
 
 from __future__ import annotations

@@ -126,3 +126,28 @@ def test_help(cli):
     assert "tracks" in cli("eval", "-h").out
     assert "hierarchy" in cli("eval", "tracks", "--help").out
     cli("eval", "nope").refused("No such command 'nope'")
+
+
+def test_puzzles(cli, monkeypatch):
+    from dataclasses import replace
+
+    from som_agent.evaluation import puzzles
+
+    whole = puzzles.KINDS["leavers"]
+    monkeypatch.setitem(puzzles.KINDS, "leavers", lambda seed: replace(whole(seed), count=6))
+    done = cli("eval", "puzzles", "--kinds", "leavers", "--seeds", 2, "--first", 5, "--json")
+    assert (done.code, done.err) == (0, "")
+    (scores,) = done.json.values()
+    assert {"idf1", "hota", "id_switches", "answered", "puzzles"} == scores.keys()
+    assert list(scores["puzzles"]) == ["5", "6"]
+    assert scores["idf1"] > 0.9
+    assert scores["answered"] is None
+    shown = cli("eval", "puzzles", "--kinds", "leavers", "--seeds", 1)
+    assert shown.code == 0
+    for word in ("leavers", "IDF1", "HOTA", "ID switches", "answered"):
+        assert word in shown.out
+
+
+def test_puzzles_that_do_not_exist(cli):
+    cli("eval", "puzzles", "--kinds", "cups,chess").refused("chess", "cups, leavers, crowd")
+    assert cli("eval", "puzzles", "--seeds", 0).code == 2

@@ -56,7 +56,7 @@ def rows_of(run):
 def same_tables(a, b):
     assert a.history.marks == b.history.marks
     for mark, trace in a.history.traces.items():
-        for name in ("frames", "times", "states", "boxes", "areas", "anchors", "scores", "colors", "rles"):
+        for name in vars(trace):
             np.testing.assert_array_equal(getattr(trace, name), getattr(b.history.traces[mark], name))
     keys = ("mark", "label", "color", "first_time", "last_time", "frames")
     for one, two in zip(a.info["marks"], b.info["marks"], strict=True):
@@ -348,16 +348,18 @@ class TestVideo:
         assert len(self.frames(run)) == 5
 
 
-def tables(rows, labels=("1", "2", "3")):
-    """Made-up tables: rows are (mark, frame, state, mask)."""
+def tables(rows, labels=("1", "2", "3"), hidden=None):
+    """Made-up tables: rows are (mark, frame, state, mask); `hidden` is (mark, frame) → what hides it."""
     from pycocotools import mask as coco
 
+    hidden = hidden or {}
     columns = {name: [] for name in tracks_schema().names}
     for mark, frame, state, where in sorted(rows, key=lambda row: row[1]):
         y, x = np.nonzero(MASK[where])
         rle = coco.encode(np.asfortranarray(MASK[where]))["counts"].decode() if state == "visible" else ""
         values = (mark, frame, frame / 10, state, x.min(), y.min(), x.max() + 1, y.max() + 1)
         values += (int(MASK[where].sum()), x.min() + 0.5, 0.5, 0.9, rle, [100] + [0] * 10)
+        values += (hidden.get((mark, frame), 0),)
         for name, value in zip(columns, values, strict=True):
             columns[name].append(value)
     present = sorted({row[0] for row in rows})
@@ -419,6 +421,40 @@ def test_marks_that_speak_of_others_follow():
     assert after.marks[3]["made_of"] == "1 ∪ cup"
 
 
+COVERED = [
+    (1, 0, "visible", "left"),
+    (2, 0, "visible", "right"),
+    (1, 1, "occluded", "left"),
+    (2, 1, "visible", "right"),
+    (1, 2, "occluded", "left"),
+    (2, 2, "occluded", "right"),
+    (3, 2, "visible", "right"),
+    (1, 3, "occluded", "left"),
+    (2, 3, "visible", "right"),
+]
+HIDERS = {(1, 1): 2, (1, 2): 2, (1, 3): 2, (2, 2): 3}
+
+
+@pytest.mark.parametrize(
+    ("edit", "left"),
+    [
+        (Edit("merge", 3, 2), {(1, 1): 2, (1, 2): 2, (1, 3): 2}),
+        (Edit("merge", 2, 1, force=True), {(1, 2): 3}),
+        (Edit("delete", 2), {}),
+        (Edit("delete", 3), {(1, 1): 2, (1, 2): 2, (1, 3): 2}),
+        (Edit("delete", 2, since=0.2), {(1, 1): 2}),
+        (Edit("reassign", 2, 3, since=0.3), {(1, 1): 2, (1, 2): 2, (1, 3): 3, (2, 2): 3}),
+        (Edit("split", 2, 9, "9", since=0.2), {(1, 1): 2, (1, 2): 9, (1, 3): 9, (9, 2): 3}),
+        (Edit("rename", 2, label="cup"), HIDERS),
+    ],
+    ids=lambda value: value.op if isinstance(value, Edit) else "",
+)
+def test_who_hides_whom_follows_every_edit(edit, left):
+    after, _ = apply(tables(COVERED, hidden=HIDERS), edit)
+    rows = after.rows.to_pylist()
+    assert {(r["mark"], r["frame"]): r["hidden_by"] for r in rows if r["hidden_by"]} == left
+
+
 EDITS = st.one_of(
     st.builds(
         Edit,
@@ -443,7 +479,9 @@ ROWS = st.dictionaries(
 @settings(max_examples=80)
 @given(ROWS, EDITS)
 def test_tables_stay_tables(rows, edit):
-    before = tables([(mark, frame, *row) for (mark, frame), row in rows.items()])
+    marks = {mark for mark, _ in rows}
+    hidden = {(m, f): h for (m, f), row in rows.items() if row[0] == "occluded" and (h := 1 + m % 3) in marks}
+    before = tables([(mark, frame, *row) for (mark, frame), row in rows.items()], hidden=hidden)
     assert Edit.of_json(json.loads(json.dumps(edit.to_json()))) == edit
     try:
         after, counts = apply(before, edit)
@@ -459,5 +497,7 @@ def test_tables_stay_tables(rows, edit):
     assert len(told) + counts.removed == len(rows)
     for row in told:
         assert (row["rle"] != "") == (row["state"] == "visible")
+        assert row["hidden_by"] in {0, *after.marks} - {row["mark"]}
+        assert row["hidden_by"] == 0 or row["state"] == "occluded"
         if row["rle"]:
             assert decode(row["rle"], (4, 2)).sum() == row["area"]

@@ -166,6 +166,9 @@ class Evaluator:
         table = self.table
         held = replace(self, by_row=True).rows(of)
         chosen = self.throughout(of, held)
+        if isinstance(of, Not) and isinstance(of.of, Related) and of.of.kind in HIDING:  # "never under [6]"
+            chosen = np.bincount(table.owner[self.rows(of.of)], minlength=len(table.marks)) == 0
+            held = base
         if of == Not(Moves()):
             chosen &= np.isnan(motion.moved_unseen(table, self.base)) & ~self.decide(
                 Moves(), self.rows(Moves())

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from som_agent.grounding.attributes.query import HIDING, AllOf, Always, AnyOf, Filter, Not, Query, Related
+from som_agent.grounding.attributes.query import (
+    HIDING,
+    AllOf,
+    Always,
+    AnyOf,
+    Filter,
+    Not,
+    Query,
+    Related,
+    leaves,
+)
 from som_agent.grounding.attributes.table import Bools
 
 if TYPE_CHECKING:
@@ -63,6 +73,9 @@ def resolved(query: Query, evaluator: Evaluator) -> Query:
     hidden one, if there is any.
     """
     claim, filter_ = query.claim, query.subject.filter
+    parts = [part for one in (claim, filter_) for part in leaves(one, related=False)]
+    if not any(isinstance(part, Related) and HIDING.get(part.kind) for part in parts):
+        return query
     among = evaluator.table.seen | (evaluator.table.hidden_by > 0)
     if claim is not None and filter_ is not None:
         ever = replace(evaluator, frames=np.ones_like(evaluator.frames))

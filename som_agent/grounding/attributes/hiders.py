@@ -10,7 +10,9 @@ import numpy as np
 from som_agent.answer import GroundedMark
 from som_agent.grounding.attributes import hidden, reports
 from som_agent.grounding.attributes.query import (
+    CLAIMING,
     HIDING,
+    Absent,
     Is,
     Query,
     Related,
@@ -25,6 +27,7 @@ from som_agent.grounding.attributes.wording import during
 __all__ = ["hidden_at_the_end", "lies_there", "where", "with_hiders"]
 
 _MOST = 6
+_TOLD = (*CLAIMING, "which", "count", "exists", "describe")
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ def where(case: Case) -> Report:
 
 def with_hiders(case: Case, report: Report) -> Report:
     """A report, and which marks hide those of it that are out of sight, when, and where they are."""
-    filters = [case.query.subject.filter, case.query.claim]
-    if case.query.ask != "describe" and not any(needs_unseen(filter_) for filter_ in filters):
+    ask, filters = case.query.ask, [case.query.subject.filter, case.query.claim]
+    if ask not in _TOLD or (ask != "describe" and not any(needs_unseen(filter_) for filter_ in filters)):
         return report
     text, grounded = report
     related = [
@@ -82,15 +85,21 @@ def with_hiders(case: Case, report: Report) -> Report:
         for part in leaves(filter_)
         if isinstance(part, Related) and part.kind in HIDING
     ]
-    pairs = _pairs(case, [found.mark for found in grounded], related)[:_MOST]
+    pairs = _pairs(case, [found.mark for found in grounded], related)
+    if ask not in (*CLAIMING, "describe") and not any(
+        part == Absent() for f in filters for part in leaves(f)
+    ):
+        pairs = [pair for pair in pairs if _is_told(case, pair, related)]
+    pairs = pairs[:_MOST]
     if not pairs:
         return report
+    is_named = any(part.to.filter is not None or part.kind in hidden.HIDERS for part in related)
     parts = []
     for k, pair in enumerate(pairs):
         chain, found = _chain(case, pair.hider, int(pair.rows[-1]))
         grounded = [*grounded, _grounded_hider(case, pair), *found]
         told = case.namer.cite([pair.hider])
-        if not _is_told(case, pair, related):
+        if not (is_named and _is_told(case, pair, related)):
             when = during(spans(case.table, pair.rows))
             parts.append(f"{told} hides {case.namer.plain([pair.mark])} {when} and {chain}")
         elif pair.hider not in [before.hider for before in pairs[:k]]:

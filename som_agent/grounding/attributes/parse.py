@@ -15,6 +15,7 @@ from som_agent.grounding.attributes.lexicon import Item
 from som_agent.grounding.attributes.phrases import Parser, State, join, parts_of
 from som_agent.grounding.attributes.query import (
     CLAIMING,
+    HIDING,
     Absent,
     AllOf,
     Always,
@@ -388,7 +389,8 @@ def _subject_and_claim(items: list[Item], state: State) -> tuple[Selector | None
 
 def _mutual(claim: Filter, subject: Selector | None) -> Filter:
     """A relation without an object is one among the subject: "do [1] and [2] touch"."""
-    if isinstance(claim, Related) and claim.to.filter is None and subject is not None:
+    one_way = isinstance(claim, Related) and claim.kind in HIDING
+    if isinstance(claim, Related) and not one_way and claim.to.filter is None and subject is not None:
         return replace(claim, to=replace(subject, mutual=True))
     if isinstance(claim, Not):
         return Not(_mutual(claim.of, subject))

@@ -46,7 +46,7 @@ class Table:
         scores: `[R] float64`, 0 to 1.
         shares: share of each colour term, `[R, 11] float64`, percent.
         source: row in the mark's trace, `[R] int64`; of the last one before where the trace has no row.
-        hidden_by: the mark that hides this one, `[R] int64`; 0 for none.
+        hidden_by: the mark that hides this one, `[R] int64`; 0 for none that is known.
     """
 
     history: History
@@ -104,7 +104,7 @@ class Table:
             scores=scores.astype(np.float64),
             shares=colors.astype(np.float64),
             source=source_.astype(np.int64),
-            hidden_by=hidden_by.astype(np.int64),
+            hidden_by=np.where(np.isin(hidden_by, marks), hidden_by, 0).astype(np.int64),
         )
 
     def __len__(self) -> int:
