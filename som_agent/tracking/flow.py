@@ -8,18 +8,27 @@ import numpy as np
 from som_agent.regions import FloatArray, IntArray
 from som_agent.video.frame import Image
 
-__all__ = ["backward_flow", "gray", "warp_labels"]
+__all__ = ["backward_flow", "flow_size", "gray", "warp_labels"]
 
 FLOW_SIDE_PX = 256
 """Long side at which the flow is computed: hands and balls move too far for a finer grid to help."""
+
+
+def flow_size(w: int, h: int) -> tuple[int, int]:
+    """Width and height of a picture on which the flow can be computed, enlarged where they are too small.
+
+    On its coarsest level, which it picks by the width, there must be patches of 8 px: in flat and wide
+    pictures OpenCV reads beside the picture otherwise, and crashes.
+    """
+    least = max(32, -(-max(w, h) // 3))
+    return max(w, least), max(h, least)
 
 
 def gray(image: Image) -> Image:
     """The grey picture `[h', w'] uint8` on which the flow is computed, at most `FLOW_SIDE_PX` long."""
     h, w = image.shape[:2]
     scale = min(1.0, FLOW_SIDE_PX / max(h, w))
-    # DIS needs patches of 8 px on its coarsest level; smaller pictures are enlarged.
-    size = (max(round(w * scale), 16), max(round(h * scale), 16))
+    size = flow_size(round(w * scale), round(h * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from som_agent.regions import FloatArray
+from som_agent.tracking.flow import flow_size
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 
@@ -67,8 +68,7 @@ def look(image: Image, flow_side_px: int = FLOW_SIDE_PX) -> Look:
     smooth = np.asarray(cv2.blur(lab, (BLUR_PX, BLUR_PX)), np.uint8)
     h, w = lab.shape[:2]
     scale = min(1.0, flow_side_px / max(h, w))
-    # DIS needs patches of 8 px on its coarsest level: smaller pictures are enlarged.
-    size = (max(round(w * scale), 16), max(round(h * scale), 16))
+    size = flow_size(round(w * scale), round(h * scale))
     lightness = cv2.extractChannel(smooth if scale < 1 else lab, 0)
     gray = np.asarray(cv2.resize(lightness, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     return Look(lab, smooth, _codes(lab, *_STEPS), _links(lab), gray)

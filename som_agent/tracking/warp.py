@@ -8,15 +8,11 @@ import cv2
 import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, Regions
-from som_agent.tracking.flow import warp_labels
+from som_agent.tracking.flow import flow_size, warp_labels
 from som_agent.tracking.propagation import Propagated
 from som_agent.video.frame import Frame, Image
 
 __all__ = ["WarpPropagator"]
-
-
-LEAST_SIDE_PX = 16
-"""The flow needs patches of 8 px on its coarsest level: smaller pictures are enlarged."""
 
 
 class WarpPropagator:
@@ -37,8 +33,8 @@ class WarpPropagator:
         """Warp the objects into the next frame; see `Propagator.step`."""
         h, w = frame.image.shape[:2]
         now = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
-        if min(h, w) < LEAST_SIDE_PX:
-            now = np.asarray(cv2.resize(now, (max(w, LEAST_SIDE_PX), max(h, LEAST_SIDE_PX))), np.uint8)
+        if flow_size(w, h) != (w, h):
+            now = np.asarray(cv2.resize(now, flow_size(w, h)), np.uint8)
         if self._before is None:
             self._regions = Regions.from_labels(np.zeros((h, w), np.int32))
         elif self._ids:

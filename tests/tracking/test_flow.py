@@ -36,7 +36,7 @@ def test_nothing_comes_from_outside():
     assert warped.dtype == np.int32
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (500, 2), (97, 61)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (500, 2), (400, 24), (97, 61)])
 def test_any_size(size):
     w, h = size
     image = textured(w, h)
