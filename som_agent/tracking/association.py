@@ -11,7 +11,7 @@ from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, 
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.flow import backward_flow, gray, warp_labels
 from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
-from som_agent.tracking.lives import WHOLE, Lives
+from som_agent.tracking.lives import WHOLE, Lives, Track
 from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
 from som_agent.tracking.scene import is_blank, is_cut
 from som_agent.tracking.shapes import under
@@ -95,7 +95,7 @@ class AssociationTracker:
         fresh = recall(found, fresh, self._lives, regions, features, frame.time)
         at_once = self._before is None or bool(ended)
         start(found, fresh, self._lives, regions, frame.time, at_once=at_once)
-        learn(found, self._lives, regions, features, frame.time, self.confirm_frames)
+        learn(found, self._lives, regions, features, frame.time, self._is_sure)
         gone, occluded = self._lives.forget(set(found.ids), frame.time)
         hidden_by = hide(occluded, found, self._lives, regions, frame.time)
         present = regions.regroup(stack(found.members, regions))
@@ -131,8 +131,11 @@ class AssociationTracker:
         for i in ids:
             self._lives[i].outline = None  # what was known of it may have been wrong
         features = Features.measure(before.image, regions)
-        learn(found, self._lives, regions, features, before.time, self.confirm_frames)
+        learn(found, self._lives, regions, features, before.time, self._is_sure)
         self._before = replace(before, regions=regions, ids=[before.ids[k] for k in others] + ids)
+
+    def _is_sure(self, track: Track) -> bool:
+        return track.hits >= self.confirm_frames
 
     def _warped(self, now: Image, size: tuple[int, ...]) -> tuple[_Before | None, FloatArray]:
         """The tracks of the frame before where the flow takes them, and how far the camera moved, x and y.

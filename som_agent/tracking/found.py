@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from som_agent.regions import BoolArray, IntArray, Regions
 from som_agent.tracking.features import Features
-from som_agent.tracking.lives import WHOLE, Lives
+from som_agent.tracking.lives import WHOLE, Lives, Track
 from som_agent.tracking.pieces import stack
 from som_agent.tracking.recognition import expected, recognise, settled
 from som_agent.tracking.shapes import shape_of, under
@@ -95,9 +96,14 @@ def start(
 
 
 def learn(
-    found: Found, lives: Lives, regions: Regions, features: Features, time_s: float, confirm_frames: int
+    found: Found,
+    lives: Lives,
+    regions: Regions,
+    features: Features,
+    time_s: float,
+    is_sure: Callable[[Track], bool],
 ) -> None:
-    """Let every track of this frame learn from what is seen of it, and confirm those seen often enough."""
+    """Let every track of this frame learn from what is seen of it; confirm those that `is_sure` names."""
     members = stack(found.members, regions)
     looks, areas, centers = features.looks(members), features.area(members), features.centers(members)
     taken = members.any(axis=0)
@@ -118,7 +124,7 @@ def learn(
             # What is still coming into sight may turn out to be a known object.
             comes = grows or track.seen.at_edge(regions.atoms.shape)
             waits = lost and comes and time_s - track.born_s < PATIENCE_S
-            track.confirmed = track.hits >= confirm_frames and not waits
+            track.confirmed = is_sure(track) and not waits
 
 
 def hide(occluded: list[int], found: Found, lives: Lives, regions: Regions, time_s: float) -> dict[int, int]:

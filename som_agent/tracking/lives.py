@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,7 @@ class Track:
         part: it was adopted: maybe finer than what the segmenter tells apart.
         whole: the track that it is a part of.
         hits: frames in which it was seen.
+        looks_agreed: looks of the segmenter that found it, where masks are propagated.
         seen_s: when it was last seen.
         looks: running mean of its looks; see `Features.looks`.
         area: running mean of its visible pixels.
@@ -56,6 +57,7 @@ class Track:
     part: bool = False
     whole: int | None = None
     hits: int = 0
+    looks_agreed: int = 0
     seen_s: float = 0.0
     looks: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
     area: float = 0.0
@@ -148,8 +150,11 @@ class Lives:
                 occluded.append(track.id)
         return gone, occluded
 
+    def drop(self, tracks: Iterable[int]) -> list[int]:
+        """Drop some tracks now; the confirmed ones of them."""
+        dropped = [self.tracks.pop(track) for track in tracks]
+        return [track.id for track in dropped if track.confirmed]
+
     def end(self) -> list[int]:
         """Drop all tracks; the confirmed ones."""
-        gone = [track.id for track in self.tracks.values() if track.confirmed]
-        self.tracks.clear()
-        return gone
+        return self.drop(list(self.tracks))

@@ -11,7 +11,7 @@ from som_agent.tracking.associate import best_pairs, iou_matrix, totals
 from som_agent.tracking.features import Features
 from som_agent.tracking.flow import gray
 from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
-from som_agent.tracking.lives import Lives
+from som_agent.tracking.lives import Lives, Track
 from som_agent.tracking.pieces import stack, unexplained
 from som_agent.tracking.propagation import Propagator
 from som_agent.tracking.scene import is_blank, is_cut
@@ -24,20 +24,21 @@ AGREES, EXACT = 0.6, 0.85
 """Overlap from which a region is taken for a carried object, and from which it need not correct it."""
 SAME = 0.8
 """Overlap from which two carried objects are one."""
+SURE = 0.5
+"""Score from which a carried object goes on, when another scene may have begun."""
 GROWTH = 0.03
 """Share of the picture by which what no object covers grows before regions are wanted out of turn."""
 
 
 @dataclass(frozen=True)
 class _Before:
-    """The newest frame: its picture, grey too, its looks as a whole, the bare share, and what was found."""
+    """The newest frame: its picture, grey too, its looks as a whole, its bare share, and its objects."""
 
     frame: Frame
     gray: Image
     looks: FloatArray
     bare: float
-    regions: Regions
-    ids: list[int]
+    count: int
 
 
 class PropagationTracker:
@@ -95,32 +96,24 @@ class PropagationTracker:
             found.add(int(carried.ids[k]), rows[k], float(carried.scores[k]))
         features = Features.measure(frame.image, merged)
         looks = features.whole()
-        if before is not None and is_cut(before.looks, looks, 0, 1):
+        sure = sum(score >= SURE for score in found.scores)
+        if before is not None and is_cut(before.looks, looks, sure, before.count):
             found, ended = Found(), self._end()
         if regions is not None:
-            self._look(
-                found, merged, len(carried.ids), features, frame.time, at_once=before is None or bool(ended)
-            )
+            at_once = before is None or bool(ended)
+            ended += self._look(found, merged, len(carried.ids), features, frame.time, at_once=at_once)
             self._since = 0
         self._since += 1
-        learn(
-            found,
-            self._lives,
-            merged,
-            features,
-            frame.time,
-            self.confirm_looks if regions is not None else 1 << 30,
-        )
+        learn(found, self._lives, merged, features, frame.time, self._is_sure)
         gone, occluded = self._lives.forget(set(found.ids), frame.time)
         self.propagator.drop(gone)
         hidden_by = hide(occluded, found, self._lives, merged, frame.time)
         members = stack(found.members, merged)
         covered = float(merged.atom_areas[members.any(axis=0)].sum())
-        self._before = _Before(
-            frame, now, looks, 1.0 - covered / merged.atoms.size, merged.regroup(members), found.ids
-        )
+        bare = 1.0 - covered / merged.atoms.size
+        self._before = _Before(frame, now, looks, bare, len(found.ids))
         if regions is not None:
-            self._bare = self._before.bare
+            self._bare = bare
         return tracked(
             found, self._lives, merged, gone=[*ended, *gone], occluded=occluded, hidden_by=hidden_by
         )
@@ -152,7 +145,10 @@ class PropagationTracker:
         self.propagator.put(ids, masks)
         regions = Regions.from_masks(masks)
         found = Found(ids, list(regions.members), [1.0] * len(ids))
-        learn(found, self._lives, regions, Features.measure(frame.image, regions), frame.time, 1)
+        learn(found, self._lives, regions, Features.measure(frame.image, regions), frame.time, self._is_sure)
+
+    def _is_sure(self, track: Track) -> bool:
+        return track.looks_agreed >= self.confirm_looks
 
     def _end(self) -> list[int]:
         """End all tracks; the confirmed ones."""
@@ -163,12 +159,23 @@ class PropagationTracker:
 
     def _look(
         self, found: Found, merged: Regions, first: int, features: Features, time_s: float, *, at_once: bool
-    ) -> None:
-        """Merge what was carried with the segmenter's regions: those of `merged` from row `first` on."""
+    ) -> list[int]:
+        """Merge what was carried with the segmenter's regions: those of `merged` from row `first` on.
+
+        Tentative objects that this look did not find end, and of two that became one the younger.
+
+        Returns:
+            The confirmed ones that ended.
+        """
         regions = merged.select(np.arange(first, len(merged)))
-        changed = _corrected(found, regions)
-        for k in sorted(_duplicates(found, merged), reverse=True):
-            self.propagator.drop([found.ids[k]])
+        changed, agreed = _corrected(found, regions)
+        for i in agreed:
+            self._lives[i].looks_agreed += 1
+        unsure = [k for k, i in enumerate(found.ids) if not (self._lives[i].confirmed or i in agreed)]
+        leaving = sorted({*unsure, *_duplicates(found, merged)}, reverse=True)
+        ended = self._lives.drop([found.ids[k] for k in leaving])
+        self.propagator.drop([found.ids[k] for k in leaving])
+        for k in leaving:
             changed.discard(found.ids[k])
             found.drop(k)
         known = set(found.ids)
@@ -176,12 +183,16 @@ class PropagationTracker:
         before = set(self._lives.tracks)
         fresh = recall(found, fresh, self._lives, regions, features, time_s)
         start(found, fresh, self._lives, regions, time_s, at_once=at_once)
+        for i in found.ids:
+            if i not in before:
+                self._lives[i].looks_agreed = 1
         self.propagator.drop(list(before - set(self._lives.tracks)))
         changed |= set(found.ids) - known
         rows = [k for k, i in enumerate(found.ids) if i in changed]
         if rows:
             masks = np.array([found.members[k][merged.atoms] for k in rows])
             self.propagator.put([found.ids[k] for k in rows], masks)
+        return ended
 
 
 def _merged(carried: Regions, regions: Regions) -> tuple[Regions, BoolArray]:
@@ -208,18 +219,23 @@ def _merged(carried: Regions, regions: Regions) -> tuple[Regions, BoolArray]:
     return merged, own
 
 
-def _corrected(found: Found, regions: Regions) -> set[int]:
-    """Give carried objects the outline of the region that is mostly them; which ones changed much."""
+def _corrected(found: Found, regions: Regions) -> tuple[set[int], set[int]]:
+    """Give carried objects the outline of the region that is mostly them.
+
+    Returns:
+        The ids of those that changed much by it, and of all that have such a region.
+    """
     members = stack(found.members, regions)
     areas = members @ regions.atom_areas
     shared = np.where(members, regions.atom_areas, 0).astype(np.float64)
     iou = iou_matrix(shared, areas, regions.members, regions.atom_areas)
-    changed = set()
+    changed, agreed = set(), set()
     for i, j in best_pairs(iou, AGREES):
+        agreed.add(found.ids[i])
         if iou[i, j] < EXACT:
             found.members[i] = regions.members[j]
             changed.add(found.ids[i])
-    return changed
+    return changed, agreed
 
 
 def _duplicates(found: Found, regions: Regions) -> list[int]:

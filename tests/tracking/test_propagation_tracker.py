@@ -63,6 +63,45 @@ def test_a_newcomer_is_found_at_a_look_and_shown_when_it_is_found_again(make):
     assert len({ids[i - 2] for i in shown}) == 1
 
 
+def test_what_one_look_alone_finds_gets_no_number(make):
+    """It is carried on, as it has a colour of its own, but no second look finds it again."""
+    maps = [make.labels({**boxes(0), 3: (60, 4, 78, 24)}, SIZE) for _ in range(16)]
+    tracker = PropagationTracker(load_propagator("flow"), every=4)
+    ids = set()
+    for i, labels in enumerate(maps):
+        regions = None
+        if tracker.wants_regions:
+            regions = Regions.from_labels(labels if i == 4 else np.where(labels == 3, 0, labels))
+        tracked = tracker.update(Frame(textured(make, labels), i, i / 10), regions)
+        ids |= set(tracked.ids.tolist())
+    assert len(ids) == 2
+
+
+def test_of_two_marks_on_one_thing_the_younger_ends(make):
+    maps = [make.labels(boxes(0), SIZE) for _ in range(4)]
+    run = Run(make, maps, every=50)
+    older = run.of(1)[0]
+    (younger,) = run.tracker.adopt((maps[0] == 1)[None])
+    run.tracker.every = 1
+    gone, seen = [], set()
+    for i in range(4, 8):
+        tracked = run.tracker.update(Frame(textured(make, maps[0]), i, i / 10), Regions.from_labels(maps[0]))
+        gone += tracked.gone
+        seen = set(tracked.ids.tolist())
+    assert younger in gone or younger not in seen
+    assert older in seen
+    assert younger not in seen
+
+
+def test_a_change_of_light_ends_nothing(make):
+    maps = [make.labels(boxes(0), SIZE) for _ in range(10)]
+    images = [textured(make, m) for m in maps]
+    dark = [(image * 0.7).astype(np.uint8) for image in images]
+    run = Run(make, maps, images[:5] + dark[5:], every=3)
+    assert not any(tracked.gone for tracked in run.tracked)
+    assert set(run.tracked[-1].ids.tolist()) == set(run.tracked[0].ids.tolist())
+
+
 def test_much_that_comes_into_sight_is_looked_at_at_once(make):
     maps = [
         make.labels({1: (20 - 6 * max(i - 2, 0), 4, 110 - 6 * max(i - 2, 0), 76)}, SIZE) for i in range(9)
