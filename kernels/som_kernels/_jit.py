@@ -23,16 +23,17 @@ def compiled(function: Function) -> Function:
         if "cannot cache" not in str(error):
             raise
         return cast(Function, njit(**options)(function))
-    # Numba notices changes in the function's own file, but not in those of the functions that it calls.
+    # Numba notices changes in the function's own file, but not in those of the functions that it calls: these
+    # are of this package or of the function's own folder.
     cache_file = getattr(kernel._cache, "_cache_file", None)
     if cache_file is not None:
-        cache_file._source_stamp = (cache_file._source_stamp, _sources())
+        own = Path(function.__code__.co_filename).parent
+        cache_file._source_stamp = (cache_file._source_stamp, _sources(Path(__file__).parent), _sources(own))
     return cast(Function, kernel)
 
 
 @cache
-def _sources() -> tuple[tuple[str, int, int], ...]:
-    """Names, times and sizes of all files of the package."""
-    root = Path(__file__).parent
+def _sources(root: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of all source files under a folder."""
     files = sorted(root.rglob("*.py"))
     return tuple((str(f.relative_to(root)), f.stat().st_mtime_ns, f.stat().st_size) for f in files)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from som_agent.evaluation.davis import DavisScore
     from som_agent.regions import BoolArray
-    from som_agent.tracking import propagation
+    from som_agent.tracking.propagators import base
     from som_agent.video import Frame
 
 __all__ = ["evaluate"]
@@ -157,12 +157,12 @@ def _carried(root: Path, names: Sequence[str], propagator: str, size: int) -> Da
 class _Counted:
     """A propagator that tells when it took a frame."""
 
-    def __init__(self, inner: propagation.Propagator, on_frame: Callable[[], None]) -> None:
+    def __init__(self, inner: base.Propagator, on_frame: Callable[[], None]) -> None:
         self.name = inner.name
         self.inner = inner
         self.on_frame = on_frame
 
-    def step(self, frame: Frame) -> propagation.Propagated:
+    def step(self, frame: Frame) -> base.Propagated:
         propagated = self.inner.step(frame)
         self.on_frame()
         return propagated

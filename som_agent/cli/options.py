@@ -32,6 +32,7 @@ __all__ = [
     "Segmenter",
     "Size",
     "Start",
+    "number",
     "place",
     "settings",
     "view",
@@ -85,29 +86,23 @@ def place(text: str) -> Path:
     return Path(text)
 
 
-def _seconds(option: str) -> Callable[[str], float]:
+def number(option: str, meaning: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
+    """A parser of an option: a number that `fits`; `meaning` says which ones do."""
+
     def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not 0 <= value < math.inf:
-            raise InputError(
-                f"{option} {text} makes no sense: it is in seconds from the first frame, 0 or more"
-            )
+        if not (math.isfinite(value) and fits(value)):
+            raise InputError(f"{option} {text} makes no sense: it is {meaning}")
         return value
 
     return parse
 
 
-def _alpha(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise InputError(f"--alpha {text} makes no sense: it is from 0 (no tint) to 1 (opaque)")
-    return value
+def _seconds(option: str) -> Callable[[str], float]:
+    return number(option, "in seconds from the first frame, 0 or more", lambda value: value >= 0)
 
 
 def _scheme(text: str) -> LabelScheme:
@@ -137,7 +132,9 @@ Draw = Annotated[str, typer.Option(help="What is drawn: any of mark,mask,box,con
 Alpha = Annotated[
     float,
     typer.Option(
-        parser=_alpha, metavar="A", help="Strength of the mask's tint, from 0 (none) to 1 (opaque)."
+        parser=number("--alpha", "from 0 (no tint) to 1 (opaque)", lambda value: 0 <= value <= 1),
+        metavar="A",
+        help="Strength of the mask's tint, from 0 (none) to 1 (opaque).",
     ),
 ]
 Start = Annotated[

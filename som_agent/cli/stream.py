@@ -31,13 +31,14 @@ from som_agent.cli.options import (
     Propagator,
     Segmenter,
     Size,
+    number,
     place,
     settings,
     whole,
 )
 from som_agent.cli.output import note, stop_on_interrupt
 from som_agent.cli.status import StreamStatus
-from som_agent.errors import InputError, SomError
+from som_agent.errors import SomError
 from som_agent.history import Observation
 
 if TYPE_CHECKING:
@@ -56,16 +57,7 @@ Taker: TypeAlias = "Callable[[MarkedFrame, Sequence[Observation]], None]"
 
 
 def _positive(option: str, unit: str) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = 0.0
-        if not 0 < value < float("inf"):
-            raise InputError(f"{option} {text} makes no sense: it is in {unit}, above 0")
-        return value
-
-    return parse
+    return number(option, f"in {unit}, above 0", lambda value: value > 0)
 
 
 Seconds = Annotated[

@@ -22,7 +22,7 @@ from som_agent.evaluation.contour import contour_accuracy, region_similarity
 from som_agent.regions import BoolArray, IntArray
 from som_agent.scaling import fit, resized
 from som_agent.segmenters.labels import read_index_png
-from som_agent.tracking.propagation import Propagated, Propagator
+from som_agent.tracking.propagators.base import Propagated, Propagator
 from som_agent.video import Frame, open_video, picture_files
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from som_agent.tracking.flow import gray
 from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
 from som_agent.tracking.lives import Lives, Track
 from som_agent.tracking.pieces import stack, unexplained
-from som_agent.tracking.propagation import Propagator
+from som_agent.tracking.propagators.base import Propagator
 from som_agent.tracking.scene import is_blank, is_cut
 from som_agent.tracking.tracks import Tracked
 from som_agent.video.frame import Frame, Image

@@ -24,8 +24,8 @@ import torch
 
 from som_agent.evaluation.contour import region_similarity
 from som_agent.regions import BoolArray
-from som_agent.tracking.flow_propagator import FlowPropagator
-from som_agent.tracking.warp import WarpPropagator
+from som_agent.tracking.propagators.flow.propagator import FlowPropagator
+from som_agent.tracking.propagators.warp import WarpPropagator
 from som_agent.video import Frame
 
 WARM_UP = 4

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from som_agent.tracking.video_model import HfPropagator
+from som_agent.tracking.propagators.video_models.propagator import HfPropagator
 from som_agent.video import Frame
 
 _spec = importlib.util.spec_from_file_location(

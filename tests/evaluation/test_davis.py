@@ -15,8 +15,8 @@ from som_agent.errors import InputError
 from som_agent.evaluation.contour import bound_px, boundary, contour_accuracy, region_similarity
 from som_agent.evaluation.davis import DavisScore, score_davis, score_sequence, scores_json, table
 from som_agent.regions import BoolArray, Regions
-from som_agent.tracking.propagation import Propagated
-from som_agent.tracking.warp import WarpPropagator
+from som_agent.tracking.propagators.base import Propagated
+from som_agent.tracking.propagators.warp import WarpPropagator
 from som_agent.video import Frame, write_image
 
 pairs = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(

@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,21 +12,11 @@ from som_agent.segmenters.best_region import best_region
 from som_agent.segmenters.hierarchy import HierarchySegmenter
 from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
+from tests.segmenters import test_hf as hf
+from tests.segmenters import test_sam as sam
 
 torch.set_num_threads(1)
 
-
-def sibling(name):
-    """Another test module, for its tiny checkpoints."""
-    spec = importlib.util.spec_from_file_location(
-        f"{name}_checkpoints", Path(__file__).with_name(f"{name}.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hf, sam = sibling("test_hf"), sibling("test_sam")
 
 PROMPTS = {
     "point": Prompt([(20, 11)]),

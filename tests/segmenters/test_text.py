@@ -1,7 +1,5 @@
-import importlib.util
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +12,10 @@ from som_agent.segmenters import load_finder, load_prompted, load_segmenter
 from som_agent.segmenters.hierarchy import HierarchySegmenter
 from som_agent.segmenters.text import DinoFinder, Sam3Finder
 from som_agent.video.frame import Frame
+from tests import tiny_video_models as tiny
 
 torch.set_num_threads(1)
 
-_spec = importlib.util.spec_from_file_location(
-    "tiny_video_models", Path(__file__).parents[1] / "tiny_video_models.py"
-)
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 WORDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
 WORDS |= {word: 200 + i for i, word in enumerate(["red", "blue", "cup", "dog", "a", "table", "##s"])}

@@ -1,5 +1,4 @@
 import gc
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -10,18 +9,15 @@ import torch
 import transformers
 
 from som_agent.errors import InputError, TrackingError
-from som_agent.tracking import video_batch, video_model
-from som_agent.tracking.video_batch import carry_together
-from som_agent.tracking.video_model import HfPropagator
+from som_agent.tracking.propagators.video_models import batch as video_batch
+from som_agent.tracking.propagators.video_models import propagator as video_model
+from som_agent.tracking.propagators.video_models.batch import carry_together
+from som_agent.tracking.propagators.video_models.propagator import HfPropagator
 from som_agent.video.frame import Frame
+from tests import tiny_video_models as tiny
 
 torch.set_num_threads(1)
 
-_spec = importlib.util.spec_from_file_location(
-    "tiny_video_models", Path(__file__).parents[1] / "tiny_video_models.py"
-)
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 H, W = 36, 60
 MASKS = np.zeros((3, H, W), bool)

@@ -15,11 +15,18 @@ import numpy as np
 
 from som_agent.errors import InputError
 from som_agent.regions import BoolArray, IntArray, Regions
-from som_agent.tracking.carried import Carried, carry, learn, new_carried
-from som_agent.tracking.looks import FAST_FLOW_SIDE_PX, FLOW_SIDE_PX, SIDE_PX, Look, flow_between, look
-from som_agent.tracking.owners import claim, count_owned, enlarged, settle
-from som_agent.tracking.propagation import Propagated
-from som_agent.tracking.wholes import inside, own_pixels
+from som_agent.tracking.propagators.base import Propagated
+from som_agent.tracking.propagators.flow.carried import Carried, carry, learn, new_carried
+from som_agent.tracking.propagators.flow.looks import (
+    FAST_FLOW_SIDE_PX,
+    FLOW_SIDE_PX,
+    SIDE_PX,
+    Look,
+    flow_between,
+    look,
+)
+from som_agent.tracking.propagators.flow.owners import claim, count_owned, enlarged, settle
+from som_agent.tracking.propagators.flow.wholes import inside, own_pixels
 from som_agent.video.frame import Frame, Image
 from som_kernels._threads import in_parts
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from som_agent.errors import InputError
-from som_agent.tracking.flow_propagator import FlowPropagator
-from som_agent.tracking.propagation import Propagated
-from som_agent.tracking.warp import WarpPropagator
+from som_agent.tracking.propagators.base import Propagated
+from som_agent.tracking.propagators.flow.propagator import FlowPropagator
+from som_agent.tracking.propagators.warp import WarpPropagator
 from som_agent.video import Frame
 
 W, H = 160, 120

@@ -9,7 +9,7 @@ import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, Regions
 from som_agent.tracking.flow import flow_size, warp_labels
-from som_agent.tracking.propagation import Propagated
+from som_agent.tracking.propagators.base import Propagated
 from som_agent.video.frame import Frame, Image
 
 __all__ = ["WarpPropagator"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from som_agent.tracking.warp import WarpPropagator
+from som_agent.tracking.propagators.warp import WarpPropagator
 from som_agent.video import Frame
 
 

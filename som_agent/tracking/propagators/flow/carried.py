@@ -9,13 +9,19 @@ import cv2
 import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, IntArray
-from som_agent.tracking.advance import LOST_SHARE, advance
-from som_agent.tracking.color_table import count_colors, table_of
-from som_agent.tracking.looks import Look
-from som_agent.tracking.poses import widened
-from som_agent.tracking.posteriors import TIE
-from som_agent.tracking.shape_memory import box_of, mean_depth_px, points_of, remember, seen_share
-from som_agent.tracking.votes import STEP
+from som_agent.tracking.propagators.flow.advance import LOST_SHARE, advance
+from som_agent.tracking.propagators.flow.color_table import count_colors, table_of
+from som_agent.tracking.propagators.flow.looks import Look
+from som_agent.tracking.propagators.flow.poses import widened
+from som_agent.tracking.propagators.flow.posteriors import TIE
+from som_agent.tracking.propagators.flow.shape_memory import (
+    box_of,
+    mean_depth_px,
+    points_of,
+    remember,
+    seen_share,
+)
+from som_agent.tracking.propagators.flow.votes import STEP
 from som_agent.video.frame import Image
 
 __all__ = ["Carried", "carry", "learn", "new_carried"]

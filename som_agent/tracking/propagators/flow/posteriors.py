@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from som_agent.regions import FloatArray
-from som_agent.tracking.looks import Codes
-from som_agent.tracking.votes import STEP, Window
+from som_agent.tracking.propagators.flow.looks import Codes
+from som_agent.tracking.propagators.flow.votes import STEP, Window
 from som_kernels._jit import compiled
 
 __all__ = ["agree", "coarse_evidence", "full_evidence", "support_of"]

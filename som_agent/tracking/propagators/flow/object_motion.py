@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from som_agent.regions import FloatArray, IntArray
-from som_agent.tracking.votes import STEP, Window
+from som_agent.tracking.propagators.flow.votes import STEP, Window
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from som_agent.regions import FloatArray
-from som_agent.tracking.votes import STEP
+from som_agent.tracking.propagators.flow.votes import STEP
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 

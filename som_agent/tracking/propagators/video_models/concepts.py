@@ -25,8 +25,8 @@ import numpy as np
 from som_agent.errors import InputError, TrackingError
 from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
 from som_agent.regions import IntArray, Regions
-from som_agent.tracking.propagation import Propagated
-from som_agent.tracking.video_memory import Window, trim
+from som_agent.tracking.propagators.base import Propagated
+from som_agent.tracking.propagators.video_models.memory import Window, trim
 from som_agent.video.frame import Frame
 
 if TYPE_CHECKING:

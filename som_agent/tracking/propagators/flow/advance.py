@@ -11,13 +11,26 @@ from typing import Any
 import numpy as np
 
 from som_agent.regions import FloatArray, IntArray
-from som_agent.tracking.ground_motion import fit_ground, motion_cue
-from som_agent.tracking.looks import Codes
-from som_agent.tracking.object_motion import LEAST_POINTS, SEARCH_PX, best_match, fit_motion, likeness
-from som_agent.tracking.poses import follow, inverse, joined, moved, widened
-from som_agent.tracking.posteriors import agree, coarse_evidence, full_evidence, support_of
-from som_agent.tracking.shape_memory import Box, box_of
-from som_agent.tracking.votes import STEP, Window, all_votes, past_by_flow, past_by_pose, vote
+from som_agent.tracking.propagators.flow.ground_motion import fit_ground, motion_cue
+from som_agent.tracking.propagators.flow.looks import Codes
+from som_agent.tracking.propagators.flow.object_motion import (
+    LEAST_POINTS,
+    SEARCH_PX,
+    best_match,
+    fit_motion,
+    likeness,
+)
+from som_agent.tracking.propagators.flow.poses import follow, inverse, joined, moved, widened
+from som_agent.tracking.propagators.flow.posteriors import agree, coarse_evidence, full_evidence, support_of
+from som_agent.tracking.propagators.flow.shape_memory import Box, box_of
+from som_agent.tracking.propagators.flow.votes import (
+    STEP,
+    Window,
+    all_votes,
+    past_by_flow,
+    past_by_pose,
+    vote,
+)
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 

@@ -1,6 +1,4 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,16 +11,12 @@ from hypothesis.extra import numpy as hnp
 from transformers.models.sam3_video import modeling_sam3_video
 
 from som_agent.errors import InputError, TrackingError
-from som_agent.tracking.concepts import MaskChores, Sam3VideoPropagator, _own_chores
+from som_agent.tracking.propagators.video_models.concepts import MaskChores, Sam3VideoPropagator, _own_chores
 from som_agent.video.frame import Frame
+from tests import tiny_video_models as tiny
 
 torch.set_num_threads(1)
 
-_spec = importlib.util.spec_from_file_location(
-    "tiny_video_models", Path(__file__).parents[1] / "tiny_video_models.py"
-)
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 H, W = 36, 64
 PHRASES = ["red cup", "dog"]

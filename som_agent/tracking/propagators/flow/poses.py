@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from som_agent.tracking.shape_memory import Box
+from som_agent.tracking.propagators.flow.shape_memory import Box
 from som_kernels._jit import compiled
 
 __all__ = ["follow", "inverse", "joined", "moved", "widened"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from som_agent.regions import FloatArray
-from som_agent.tracking.looks import CODES, LEVELS, Codes
-from som_agent.tracking.votes import STEP
+from som_agent.tracking.propagators.flow.looks import CODES, LEVELS, Codes
+from som_agent.tracking.propagators.flow.votes import STEP
 from som_kernels._jit import compiled
 
 __all__ = ["CODES", "count_colors", "table_of"]

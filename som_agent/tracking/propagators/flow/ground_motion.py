@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from som_agent.regions import FloatArray
-from som_agent.tracking.object_motion import LEAST_POINTS, POINTS
-from som_agent.tracking.votes import STEP, Window
+from som_agent.tracking.propagators.flow.object_motion import LEAST_POINTS, POINTS
+from som_agent.tracking.propagators.flow.votes import STEP, Window
 from som_kernels._jit import compiled
 
 __all__ = ["fit_ground", "motion_cue"]
