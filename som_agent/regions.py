@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from som_kernels import PackedMasks, label_overlap, mask_boxes, pack_labels, region_stats
+from som_kernels._jit import compiled
 
 __all__ = ["BoolArray", "FloatArray", "IntArray", "Regions"]
 
@@ -129,14 +130,10 @@ class Regions:
     @cached_property
     def touching(self) -> BoolArray:
         """Which atoms share a side of a pixel, `[A + 1, A + 1] bool`, symmetric; the ground is atom 0."""
-        last = self.members.shape[1] - 1
-        atoms = torch.from_numpy(self.atoms)
-        table = np.zeros((last + 1, last + 1), np.int64)
-        for first, second in ((atoms[:, :-1], atoms[:, 1:]), (atoms[:-1], atoms[1:])):
-            if first.numel():
-                table += label_overlap(first, second, last, last).numpy()
-        np.fill_diagonal(table, 0)
-        return np.asarray((table + table.T) > 0)
+        n = self.members.shape[1]
+        table = np.zeros((n, n), bool)
+        _touch(self.atoms, table)
+        return table
 
     @cached_property
     def areas(self) -> npt.NDArray[np.int64]:
@@ -198,3 +195,15 @@ class Regions:
         for i in np.argsort(-self.areas, kind="stable"):  # the largest is painted first
             top[self.members[i]] = i + 1
         return top[self.atoms]
+
+
+@compiled
+def _touch(atoms: IntArray, table: BoolArray) -> None:
+    h, w = atoms.shape
+    for y in range(h):
+        for x in range(w):
+            a = atoms[y, x]
+            if x + 1 < w and atoms[y, x + 1] != a:
+                table[a, atoms[y, x + 1]] = table[atoms[y, x + 1], a] = True
+            if y + 1 < h and atoms[y + 1, x] != a:
+                table[a, atoms[y + 1, x]] = table[atoms[y + 1, x], a] = True

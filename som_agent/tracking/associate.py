@@ -82,15 +82,32 @@ def snap(shared: Counts, regions: Regions) -> BoolArray:
     """
     inside = shared > 0.5 * regions.atom_areas
     inside[:, 0] = False
-    touching = regions.touching.astype(np.float32)
     piece = np.zeros_like(inside)
     rows = np.flatnonzero(inside.any(axis=1))
     piece[rows, np.argmax(np.where(inside, shared, -1), axis=1)[rows]] = True
-    while True:
-        grown = (piece | (piece @ touching > 0)) & inside
-        if (grown == piece).all():
-            return piece
-        piece = grown
+    _grow(piece, inside, regions.touching)
+    return piece
+
+
+@compiled
+def _grow(piece: BoolArray, inside: BoolArray, touching: BoolArray) -> None:
+    """Add to each row of `piece` the atoms of `inside` that it reaches from atom to touching atom."""
+    n, atoms = piece.shape
+    waiting = np.empty(atoms, np.int64)
+    for i in range(n):
+        count = 0
+        for a in range(atoms):
+            if piece[i, a]:
+                waiting[count] = a
+                count += 1
+        while count:
+            count -= 1
+            a = waiting[count]
+            for b in range(atoms):
+                if touching[a, b] and inside[i, b] and not piece[i, b]:
+                    piece[i, b] = True
+                    waiting[count] = b
+                    count += 1
 
 
 def best_pairs(score: npt.NDArray[Any], least: float) -> list[tuple[int, int]]:

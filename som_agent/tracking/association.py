@@ -204,12 +204,12 @@ class AssociationTracker:
         kept = rejoin(kept, [tracks[i].part for i in rows], shared[rows], looks[rows], regions, features)
         row_of = {warped.ids[i]: k for k, i in enumerate(rows)}
         kept = inside_wholes(kept, [row_of.get(tracks[i].whole or 0, -1) for i in rows], features)
-        ends = features.centers(kept)
-        for (i, j), mask, end in zip(pairs, kept, ends, strict=True):
-            if not mask.any():
+        ends, sizes = features.centers(kept), features.area(kept)
+        for (i, j), mask, end, area in zip(pairs, kept, ends, sizes, strict=True):
+            if not area:
                 continue
             track = tracks[i]
-            if features.area(mask[None])[0] >= WHOLE * track.area:  # the middle of a sliver says little
+            if area >= WHOLE * track.area:  # the middle of a sliver says little
                 track.judge(flows[i] - (end - starts[i]), moves[i] - (end - starts[i]))
             found.add(track.id, mask, float(iou[i, j]))
 

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from som_agent.appearance import surface_colors
 from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
@@ -65,7 +64,7 @@ class Features:
             bins,
             counts,
         )
-        counts[:, :bins] = csr_array(counts[:, :bins]) @ _blur()
+        _spread(counts, _blur())
         areas = regions.atom_areas[:, None].astype(np.float64)
         return cls(counts, np.concatenate([regions.atom_centroids * areas, areas], axis=1))
 
@@ -125,6 +124,19 @@ def _blur() -> FloatArray:
     apart = np.square(cells[:, None] - cells[None]).sum(axis=2)
     weights = np.exp(-0.5 * apart / BLUR**2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+@compiled
+def _spread(counts: _Floats, blur: FloatArray) -> None:
+    """Blur the colours of histograms in place."""
+    bins = len(blur)
+    row = np.empty(bins)
+    for atom in range(len(counts)):
+        row[:] = 0
+        for k in range(bins):
+            if counts[atom, k]:
+                row += counts[atom, k] * blur[k]
+        counts[atom, :bins] = row
 
 
 @compiled

@@ -7,6 +7,7 @@ import numpy as np
 
 from som_agent.regions import FloatArray, IntArray
 from som_agent.video.frame import Image
+from som_kernels._jit import compiled
 
 __all__ = ["backward_flow", "flow_size", "gray", "warp_labels"]
 
@@ -50,14 +51,22 @@ def backward_flow(now: Image, before: Image, size: tuple[int, int]) -> FloatArra
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow = dis.calc(now, before, np.zeros((*now.shape, 2), np.float32))
     w, h = size
-    scale = np.array([w / now.shape[1], h / now.shape[0]], np.float32)
-    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * scale, dtype=np.float32)
+    flow *= np.array([w / now.shape[1], h / now.shape[0]], np.float32)
+    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def warp_labels(labels: IntArray, flow: FloatArray) -> IntArray:
     """Carry a label map of the frame before into the present: nearest pixel, 0 where it came from outside."""
+    warped = np.zeros_like(labels)
+    _warp(labels, flow, warped)
+    return warped
+
+
+@compiled
+def _warp(labels: IntArray, flow: FloatArray, warped: IntArray) -> None:
     h, w = labels.shape
-    x = np.rint(np.arange(w, dtype=np.float32) + flow[..., 0]).astype(np.int32)
-    y = np.rint(np.arange(h, dtype=np.float32)[:, None] + flow[..., 1]).astype(np.int32)
-    inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-    return np.where(inside, labels[np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)], 0).astype(np.int32)
+    for y in range(h):
+        for x in range(w):
+            from_x, from_y = np.rint(x + flow[y, x, 0]), np.rint(y + flow[y, x, 1])
+            if 0 <= from_x < w and 0 <= from_y < h:
+                warped[y, x] = labels[int(from_y), int(from_x)]

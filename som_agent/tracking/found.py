@@ -135,7 +135,7 @@ def hide(occluded: list[int], found: Found, lives: Lives, regions: Regions, time
         track = lives[i]
         if track.hider is None and track.was_seen and track.outline is not None and known.any():
             counts = under([track.outline], [track.outline.at(expected(track, time_s))], regions)[0]
-            shares = np.where(known, members @ counts, 0) / track.outline.mask.sum()
+            shares = np.where(known, members @ counts, 0) / track.outline.area
             best = int(np.argmax(shares))
             if shares[best] >= COVERED:
                 track.hider = found.ids[best]

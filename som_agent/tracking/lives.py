@@ -98,12 +98,12 @@ class Track:
 
     def judge(self, flow: FloatArray, motion: FloatArray) -> None:
         """Take in by how much, x and y, the flow and its own motion told its place wrongly."""
-        self.flow_error = 0.5 * (self.flow_error + float(np.linalg.norm(flow)))
-        self.motion_error = 0.5 * (self.motion_error + float(np.linalg.norm(motion)))
+        self.flow_error = 0.5 * (self.flow_error + math.hypot(*flow.tolist()))
+        self.motion_error = 0.5 * (self.motion_error + math.hypot(*motion.tolist()))
 
     def trust(self, error: float) -> float:
         """How far a prediction with such a running error is believed, 0 to 1."""
-        return max(float(np.exp(-0.5 * (error / (TRUST * self.size)) ** 2)), 0.05)
+        return max(math.exp(-0.5 * (error / (TRUST * self.size)) ** 2), 0.05)
 
 
 class Lives:

@@ -11,7 +11,7 @@ from som_agent.regions import BoolArray, FloatArray, Regions
 from som_agent.tracking.associate import best_pairs
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.lives import MOMENTUM_S, Track
-from som_agent.tracking.shapes import Shape, under
+from som_agent.tracking.shapes import Shape, box_of, weighed
 
 __all__ = ["expected", "recognise", "settled"]
 
@@ -106,14 +106,12 @@ def settled(
         Its middle, and the share of the unseen rest that is hidden or outside the picture, 0 to 1.
     """
     places = np.concatenate([_places(outline, members, regions), [center]])
-    fits = _fits(outline, places, members, regions, hiding)
+    fits, bare, seen = _fits(outline, places, members, regions, hiding)
     # The nearest of equals: an outline cut on two sides fits in many places.
-    away = np.linalg.norm(places - center, axis=1)
-    best = places[int(np.argmax(fits - 1e-3 * away))]
-    counts = under([outline], [outline.at(best)], regions)[0]
-    bare = float(counts @ ~(members | hiding))
-    rest = max(float(outline.mask.sum() - counts @ members), 1.0)
-    return best, 1.0 - bare / rest
+    away = np.hypot(*(places - center).T)
+    best = int(np.argmax(fits - 1e-3 * away))
+    rest = max(outline.area - float(seen[best]), 1.0)
+    return places[best], 1.0 - float(bare[best]) / rest
 
 
 def _likely(track: Track, hider: Track | None, time_s: float) -> list[tuple[float, FloatArray]]:
@@ -136,14 +134,14 @@ def _agreement(
     places = np.concatenate([_places(track.outline, members, regions), [place for _, place in likely]])
     near = np.zeros(len(places))
     for share, place in likely:
-        away = np.linalg.norm(places - place, axis=1)
+        away = np.hypot(*(places - place).T)
         near = np.maximum(near, share * np.exp(-0.5 * np.square(away / reach)))
     if _is_outside(track, regions):
         near = np.maximum(near, RETURNS)
     worth = np.flatnonzero(near >= RECALL_SCORE)
     if not len(worth):
         return 0.0
-    fits = _fits(track.outline, places[worth], members, regions, hiding)
+    fits, _, _ = _fits(track.outline, places[worth], members, regions, hiding)
     size = min(area, track.area) / max(area, track.area, 1.0)
     return float((near[worth] * np.sqrt(np.maximum(fits, size * (worth == 0)))).max())
 
@@ -158,23 +156,25 @@ def _is_outside(track: Track, regions: Regions) -> bool:
 
 def _places(outline: Shape, members: BoolArray, regions: Regions) -> FloatArray:
     """Middles of an outline that bring it over a thing: middle on middle, and edge on edge, `[P, 2]`."""
-    boxes = regions.atom_boxes[members & (regions.atom_areas > 0)]
-    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    x0, y0, x1, y1 = box_of(regions, members)
     h, w = outline.mask.shape
-    middle = np.array(outline.center) - outline.corner
-    first = low + middle
-    last = high - (w, h) + middle
-    (xs, ys) = ((first[k], last[k], (first[k] + last[k]) / 2) for k in (0, 1))
-    return np.array([(x, y) for x in xs[::-1] for y in ys[::-1]], np.float32)
+    dx, dy = outline.center[0] - outline.corner[0], outline.center[1] - outline.corner[1]
+    xs = ((x0 + x1 - w) / 2 + dx, x1 - w + dx, x0 + dx)
+    ys = ((y0 + y1 - h) / 2 + dy, y1 - h + dy, y0 + dy)
+    return np.array([(x, y) for x in xs for y in ys], np.float32)
 
 
 def _fits(
     outline: Shape, places: FloatArray, members: BoolArray, regions: Regions, hiding: BoolArray
-) -> _Floats:
-    """Overlap of a thing with an outline at each place, where hidden pixels speak neither way, `[P]`."""
-    counts = under([outline] * len(places), [outline.at(place) for place in places], regions)
-    shared = counts @ members
-    missing = counts @ ~(members | hiding) - (1 - GROUND) * counts[:, 0]
+) -> tuple[_Floats, _Floats, _Floats]:
+    """Overlap of a thing with an outline at each place, where hidden pixels speak neither way, `[P]`.
+
+    Then how many pixels of the outline are bare, neither the thing's nor hidden; and how many the thing's.
+    """
+    bare = ~(members | hiding)
+    weights = bare.astype(np.float64)
+    weights[0] *= GROUND
+    sums = weighed(outline, places, np.stack([members, bare, weights], axis=1, dtype=np.float64), regions)
     area = float(regions.atom_areas[members].sum())
-    slack = SLACK * float(outline.mask.sum())
-    return np.asarray((shared + slack) / (area + missing + slack))
+    slack = SLACK * outline.area
+    return (sums[:, 0] + slack) / (area + sums[:, 2] + slack), sums[:, 1], sums[:, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+
 from som_agent.regions import FloatArray
 from som_agent.tracking.features import likeness
 from som_agent.video.frame import Image
@@ -18,7 +20,11 @@ GOES_ON = 0.5
 
 def is_blank(now: Image, before: Image) -> bool:
     """Whether a grey picture shows nothing, after one that showed something."""
-    return bool(now.std() < FLAT and before.std() > VARIED)
+    return _spread(now) < FLAT and _spread(before) > VARIED
+
+
+def _spread(picture: Image) -> float:
+    return float(cv2.meanStdDev(picture)[1][0, 0])
 
 
 def is_cut(before: FloatArray, now: FloatArray, kept: int, tracks: int) -> bool:

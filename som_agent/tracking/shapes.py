@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_kernels._jit import compiled
 
-__all__ = ["Shape", "shape_of", "under"]
+__all__ = ["Shape", "box_of", "shape_of", "under", "weighed"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Shape:
     mask: BoolArray
     corner: tuple[int, int]
     center: tuple[float, float]
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels in it."""
+        return int(np.count_nonzero(self.mask))
 
     def at(self, center: FloatArray) -> tuple[int, int]:
         """The corner that brings its centroid to a place."""
@@ -48,10 +54,14 @@ def shape_of(regions: Regions, members: BoolArray, center: FloatArray) -> Shape:
         members: the set.
         center: its centroid x, y.
     """
-    boxes = regions.atom_boxes[members & (regions.atom_areas > 0)]
-    x0, y0 = (int(v) for v in boxes[:, :2].min(axis=0))
-    x1, y1 = (int(v) for v in boxes[:, 2:].max(axis=0))
-    return Shape(members[regions.atoms[y0:y1, x0:x1]], (x0, y0), (float(center[0]), float(center[1])))
+    x0, y0, x1, y1 = box_of(regions, members)
+    return Shape(_cut(regions.atoms, members, x0, y0, x1, y1), (x0, y0), (float(center[0]), float(center[1])))
+
+
+def box_of(regions: Regions, members: BoolArray) -> tuple[int, int, int, int]:
+    """Tight box of a set of atoms, `[A + 1] bool`, that is not empty, as x0, y0, x1, y1."""
+    box: tuple[int, int, int, int] = _box(regions.atom_boxes, regions.atom_areas, members)
+    return box
 
 
 def under(shapes: Sequence[Shape], corners: npt.ArrayLike, regions: Regions) -> npt.NDArray[np.float64]:
@@ -68,6 +78,41 @@ def under(shapes: Sequence[Shape], corners: npt.ArrayLike, regions: Regions) -> 
     return counts
 
 
+def weighed(
+    shape: Shape, places: FloatArray, values: npt.NDArray[np.float64], regions: Regions
+) -> npt.NDArray[np.float64]:
+    """Sums of values of the atoms under one outline at several places, `[P, K]`.
+
+    Args:
+        shape: the outline.
+        places: where its centroid is put, x and y, `[P, 2]`.
+        values: of each atom, `[A + 1, K] float64`.
+        regions: the present regions.
+    """
+    sums = np.zeros((len(places), values.shape[1]))
+    _weigh(shape.mask, shape.corner, shape.center, places, regions.atoms, values, sums)
+    return sums
+
+
+@compiled
+def _box(boxes: IntArray, areas: npt.NDArray[np.int64], members: BoolArray) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = 2**31 - 1, 2**31 - 1, 0, 0
+    for a in range(len(members)):
+        if members[a] and areas[a] > 0:
+            x0, y0 = min(x0, boxes[a, 0]), min(y0, boxes[a, 1])
+            x1, y1 = max(x1, boxes[a, 2]), max(y1, boxes[a, 3])
+    return x0, y0, x1, y1
+
+
+@compiled
+def _cut(atoms: IntArray, members: BoolArray, x0: int, y0: int, x1: int, y1: int) -> BoolArray:
+    mask = np.empty((y1 - y0, x1 - x0), np.bool_)
+    for i in range(y1 - y0):
+        for j in range(x1 - x0):
+            mask[i, j] = members[atoms[y0 + i, x0 + j]]
+    return mask
+
+
 @compiled
 def _under(mask: BoolArray, x: int, y: int, atoms: IntArray, counts: npt.NDArray[np.float64]) -> None:
     h, w = mask.shape
@@ -75,3 +120,29 @@ def _under(mask: BoolArray, x: int, y: int, atoms: IntArray, counts: npt.NDArray
         for j in range(max(0, -x), min(w, atoms.shape[1] - x)):
             if mask[i, j]:
                 counts[atoms[y + i, x + j]] += 1
+
+
+@compiled
+def _weigh(
+    mask: BoolArray,
+    corner: tuple[int, int],
+    center: tuple[float, float],
+    places: FloatArray,
+    atoms: IntArray,
+    values: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
+) -> None:
+    h, w = mask.shape
+    counts = np.zeros(len(values))
+    for p in range(len(places)):
+        x = corner[0] + int(np.rint(np.float64(places[p, 0]) - center[0]))  # as in `Shape.at`
+        y = corner[1] + int(np.rint(np.float64(places[p, 1]) - center[1]))
+        counts[:] = 0
+        for i in range(max(0, -y), min(h, atoms.shape[0] - y)):
+            for j in range(max(0, -x), min(w, atoms.shape[1] - x)):
+                if mask[i, j]:
+                    counts[atoms[y + i, x + j]] += 1
+        for a in range(len(counts)):
+            if counts[a]:
+                for k in range(values.shape[1]):
+                    sums[p, k] += counts[a] * values[a, k]

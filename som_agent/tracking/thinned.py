@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from som_agent.regions import BoolArray, Regions
+from som_agent.regions import BoolArray, IntArray, Regions
 from som_agent.video.frame import Image
+from som_kernels._jit import compiled
 
 __all__ = ["enlarged", "step_of", "thinned", "thinned_image", "thinned_mask"]
 
@@ -44,11 +46,24 @@ def thinned(regions: Regions, step: int) -> Regions:
     if step == 1:
         return regions
     atoms = np.ascontiguousarray(regions.atoms[::step, ::step])
-    left = np.bincount(atoms.ravel(), minlength=regions.members.shape[1])
-    for lost in np.flatnonzero((left == 0) & (regions.atom_areas > 0)):
-        y, x = np.argwhere(regions.atoms == lost)[0] // step
-        atoms[min(y, atoms.shape[0] - 1), min(x, atoms.shape[1] - 1)] = lost
+    _keep_one(regions.atoms, step, atoms, np.full(regions.members.shape[1], -1, np.int64))
     return replace(regions, atoms=atoms)
+
+
+@compiled
+def _keep_one(fine: IntArray, step: int, atoms: IntArray, first: npt.NDArray[np.int64]) -> None:
+    """Put each atom that fell between the pixels where its first pixel is."""
+    h, w = fine.shape
+    for y in range(h):
+        for x in range(w):
+            if first[fine[y, x]] < 0:
+                first[fine[y, x]] = y * w + x
+    for row in atoms:
+        for atom in row:
+            first[atom] = -1
+    for atom in range(len(first)):
+        if first[atom] >= 0:
+            atoms[first[atom] // w // step, first[atom] % w // step] = atom
 
 
 def enlarged(thin: Regions, like: Regions) -> Regions:
