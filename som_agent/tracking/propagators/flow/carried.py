@@ -65,6 +65,8 @@ class Carried:
 
     Attributes:
         number: its number among the objects, from 1.
+        scale: pixels of the working size to one of the picture that it is followed in, 1 or `HALF`; all that
+            follows is in pixels of that picture.
         reference: how it was given.
         shape: how often each pixel of the reference's box has been the object lately, `[m, n] float32`.
         pose: from the reference's pixels to those of the newest frame, `[2, 3] float64`.
@@ -85,6 +87,7 @@ class Carried:
     """
 
     number: int
+    scale: int
     reference: Reference
     shape: FloatArray
     pose: Any
@@ -124,8 +127,8 @@ class Carried:
         return float(min(max(0.5 * usual + 0.5 * min(self.visible / VISIBLE_ENOUGH, 1.0), 0.0), 1.0))
 
 
-def new_carried(number: int, mask: BoolArray, now: Look) -> Carried:
-    """An object that covers `mask`, `[h, w] bool`, not empty, of the frame `now`."""
+def new_carried(number: int, mask: BoolArray, now: Look, scale: int) -> Carried:
+    """An object that covers `mask`, `[h, w] bool`, not empty, of the frame `now`, which is at that scale."""
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     box = (x, y, x + w, y + h)
     x0, y0, x1, y1 = widened(*box, *now.shape)
@@ -145,6 +148,7 @@ def new_carried(number: int, mask: BoolArray, now: Look) -> Carried:
     )
     return Carried(
         number=number,
+        scale=scale,
         reference=reference,
         shape=soft.copy(),
         pose=np.array([[1.0, 0, 0], [0, 1.0, 0]]),

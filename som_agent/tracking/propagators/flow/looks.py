@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,10 +11,11 @@ import numpy.typing as npt
 
 from som_agent.regions import FloatArray
 from som_agent.tracking.flow import flow_size
+from som_agent.tracking.propagators.flow.coarse import HALF
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 
-__all__ = ["CODES", "LEVELS", "SIDE_PX", "Codes", "Look", "flow_between", "look"]
+__all__ = ["CODES", "LEVELS", "SIDE_PX", "Codes", "Look", "Looks", "flow_between", "look"]
 
 Codes = npt.NDArray[np.int16]
 
@@ -74,6 +76,30 @@ def look(image: Image, flow_side_px: int = FLOW_SIDE_PX) -> Look:
     return Look(lab, smooth, _codes(lab, *_STEPS), _links(lab), gray)
 
 
+class Looks:
+    """A frame at working size and, if anyone asks, at half of it.
+
+    Args:
+        image: `[h, w, 3] uint8` RGB of working size.
+        flow_side_px: see `look`.
+    """
+
+    def __init__(self, image: Image, flow_side_px: int) -> None:
+        self._image = image
+        self.fine = look(image, flow_side_px)
+
+    def at(self, scale: int) -> Look:
+        """The frame at one pixel for every `scale` of the working size, 1 or `HALF`."""
+        return self.fine if scale == 1 else self._coarse
+
+    @cached_property
+    def _coarse(self) -> Look:
+        h, w = self.fine.shape
+        even = cv2.copyMakeBorder(self._image, 0, h % HALF, 0, w % HALF, cv2.BORDER_REPLICATE)
+        size = even.shape[1] // HALF, even.shape[0] // HALF
+        return look(np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.uint8))
+
+
 def _dis(fast: bool) -> cv2.DISOpticalFlow:
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if fast:
@@ -96,7 +122,7 @@ def flow_between(now: Look, before: Look) -> FloatArray:
     fast = max(now.gray.shape) <= FAST_FLOW_SIDE_PX
     flow = _dis(fast).calc(now.gray, then, np.zeros((*now.gray.shape, 2), np.float32))
     scale = np.array([w / now.gray.shape[1], h / now.gray.shape[0]], np.float32)
-    return np.asarray(cv2.resize(flow, (w, h), interpolation=cv2.INTER_LINEAR) * scale, np.float32)
+    return np.asarray(cv2.resize(flow * scale, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 _values = np.arange(256)

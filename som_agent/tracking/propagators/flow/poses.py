@@ -11,7 +11,7 @@ from som_kernels._jit import compiled
 
 __all__ = ["follow", "inverse", "joined", "moved", "widened"]
 
-MARGIN_SHARE, MARGIN_PX = 0.2, 10
+MARGIN_SHARE, MARGIN_PX = 0.2, 7
 """How far around the object's box it is looked for."""
 
 

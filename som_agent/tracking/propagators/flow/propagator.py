@@ -8,7 +8,7 @@ What is hidden keeps moving as it last did, and is looked for farther and farthe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -17,13 +17,13 @@ from som_agent.errors import InputError
 from som_agent.regions import BoolArray, IntArray, Regions
 from som_agent.tracking.propagators.base import Propagated
 from som_agent.tracking.propagators.flow.carried import Carried, carry, learn, new_carried
+from som_agent.tracking.propagators.flow.coarse import HALF, pooled, refined
 from som_agent.tracking.propagators.flow.looks import (
     FAST_FLOW_SIDE_PX,
     FLOW_SIDE_PX,
     SIDE_PX,
-    Look,
+    Looks,
     flow_between,
-    look,
 )
 from som_agent.tracking.propagators.flow.owners import claim, count_owned, enlarged, settle
 from som_agent.tracking.propagators.flow.wholes import inside, own_pixels
@@ -35,7 +35,9 @@ __all__ = ["FlowPropagator"]
 FEW = 4
 """Objects that are worth waking a thread for."""
 MANY = 12
-"""Objects from which on the flow is computed on a smaller picture."""
+"""Objects from which on the flow is computed on a smaller picture, and large ones are followed in one."""
+LARGE_PX = 48
+"""Square root of the area from which an object is large."""
 LEAST_PX, LEAST_SHARE = 4, 0.02
 """Pixels, and share of its remembered size, from which an object is seen and not hidden."""
 
@@ -51,7 +53,7 @@ class FlowPropagator:
 
     def __init__(self) -> None:
         self._size: tuple[int, int] | None = None
-        self._now: Look | None = None
+        self._now: Looks | None = None
         self._ids: list[int] = []
         self._pieces: dict[int, Carried] = {}  # what is no one's part; a whole of parts alone has none
         self._parts: dict[int, set[int]] = {}
@@ -69,28 +71,40 @@ class FlowPropagator:
         if self._size != (w, h):
             raise InputError(f"frame {frame.index} is {w}x{h} px, those before are {_by(self._size)} px")
         side = FLOW_SIDE_PX if len(self._pieces) <= MANY else FAST_FLOW_SIDE_PX
-        now, before = look(_working(frame.image), side), self._now
+        now, before = Looks(_working(frame.image), side), self._now
         self._now = now
         if before is None or not self._pieces:
-            self._owners = np.zeros(now.shape, np.int32)
+            self._owners = np.zeros(now.fine.shape, np.int32)
             return self._seen()
-        flow = flow_between(now, before)
-        total, most = np.zeros(now.shape, np.float32), np.ones(now.shape, np.float32)
-        owners = np.zeros(now.shape, np.int32)
         pieces = list(self._pieces.values())
+        flow = flow_between(now.fine, before.fine)
+        past = {1: (now.fine, before.fine, flow, self._owners)}
+        if any(piece.scale == HALF for piece in pieces):
+            half_flow = np.ascontiguousarray(flow[::HALF, ::HALF]) / np.float32(HALF)
+            half_owners = np.ascontiguousarray(self._owners[::HALF, ::HALF])
+            past[HALF] = (now.at(HALF), before.at(HALF), half_flow, half_owners)
+        total, most = np.zeros(now.fine.shape, np.float32), np.ones(now.fine.shape, np.float32)
+        owners = np.zeros(now.fine.shape, np.int32)
+        shares = [piece.soft for piece in pieces]  # of the pixels of working size
 
         def carried(begin: int, end: int) -> None:
-            for piece in pieces[begin:end]:
-                carry(piece, now, before, flow, self._owners)
+            for k, piece in enumerate(pieces[begin:end], begin):
+                carry(piece, *past[piece.scale])
+                shares[k] = piece.soft
+                if piece.scale == HALF:
+                    shares[k] = refined(piece.soft, piece.corner, now.fine.lab, now.at(HALF).lab)
 
         def learnt(begin: int, end: int) -> None:
-            for piece in pieces[begin:end]:
-                settle(piece.soft, piece.corner, total)
-                learn(piece, now)
+            for k, piece in enumerate(pieces[begin:end], begin):
+                settle(shares[k], corners[k], total)
+                if piece.scale == HALF:
+                    piece.soft = pooled(shares[k], *piece.soft.shape)
+                learn(piece, now.at(piece.scale))
 
         in_parts(carried, len(pieces), least=FEW)
-        for piece in pieces:
-            claim(piece.soft, piece.corner, piece.number, total, most, owners)
+        corners = [(piece.scale * piece.corner[0], piece.scale * piece.corner[1]) for piece in pieces]
+        for piece, share, corner in zip(pieces, shares, corners, strict=True):
+            claim(share, corner, piece.number, total, most, owners)
         in_parts(learnt, len(pieces), least=FEW)
         self._owners = owners
         self._hide_specks()
@@ -105,32 +119,29 @@ class FlowPropagator:
         Raises:
             InputError: there is no frame yet, or a mask is empty or not of its size.
         """
-        now = self._checked(ids, masks)
-        h, w = now.shape
+        w, h = self._checked(ids, masks)
         given = {int(number): _shrunk(mask, (w, h)) for number, mask in zip(ids, masks, strict=True)}
         for number in given:
             self._forget(number)
-        present = {number: mask for number in self._ids if (mask := self._mask(number)).any()}
-        for number, mask in given.items():
+        areas, shared = self._overlaps(given)
+        for number in given:
             self._parts[number] = set()
-            for other, beside in (present | given).items():
+            for other in areas:
                 if other == number:
                     continue
-                larger = (np.count_nonzero(beside), other in present) > (
-                    np.count_nonzero(mask),
-                    number in present,
-                )
+                # Of two of one size the one that was there before is the whole.
+                larger = (areas[other], other not in given) > (areas[number], False)
                 whole, part = (other, number) if larger else (number, other)
-                if inside(*((mask, beside) if larger else (beside, mask))):
+                if inside(shared[number, other], areas[part]):
                     self._parts.setdefault(whole, set()).add(part)
-        for number, uncovered in own_pixels(given).items():
-            own = uncovered.copy()
-            for part in self._parts[number] & set(present):
-                own &= ~present[part]
-            if own.any():
-                self._take(own)
-                self._pieces[number] = new_carried(self._free_number(), own, now)
-                self._owners[own] = self._pieces[number].number
+        own = own_pixels(given)
+        for number in own:
+            for part in self._parts[number] - set(given):
+                own[number] = own[number] & ~self._mask(part)
+        for number, uncovered in own.items():
+            if uncovered.any():
+                self._take(uncovered)
+                self._pieces[number] = self._new(uncovered, len(given))
         self._ids += list(given)
 
     def drop(self, ids: Sequence[int]) -> None:
@@ -150,10 +161,39 @@ class FlowPropagator:
             if whole in self._pieces:
                 left |= self._owners == self._pieces[whole].number
             if left.any():
-                self._pieces[whole] = new_carried(self._free_number(), left, self._now)
-                self._owners[left] = self._pieces[whole].number
+                self._pieces[whole] = self._new(left)
 
-    def _checked(self, ids: Sequence[int], masks: BoolArray) -> Look:
+    def _new(self, mask: BoolArray, beside: int = 0) -> Carried:
+        """An object in the newest frame, `beside` others that are put there too; the pixels become its."""
+        assert self._now is not None
+        used = {piece.number for piece in self._pieces.values()}
+        number = next(number for number in range(1, len(used) + 2) if number not in used)
+        many = len(self._pieces) + beside > MANY
+        scale = HALF if many and np.count_nonzero(mask) >= LARGE_PX**2 else 1
+        now = self._now.at(scale)
+        self._owners[mask] = number
+        return new_carried(number, _shrunk(mask, now.shape[::-1]), now, scale)
+
+    def _overlaps(self, given: Mapping[int, BoolArray]) -> tuple[dict[int, int], dict[tuple[int, int], int]]:
+        """Pixels of each object in sight, those of `given` included, and of each of `given` with each of all.
+
+        Args:
+            given: objects that are not there yet, and their masks at working size, `[h, w] bool`.
+        """
+        most = max((piece.number for piece in self._pieces.values()), default=0)
+        rows = {number: self._row(number, most) for number in self._ids}
+        counts = count_owned(self._owners, most)
+        areas = {number: int(counts[row].sum()) for number, row in rows.items() if counts[row].any()}
+        shared: dict[tuple[int, int], int] = {}
+        for number, mask in given.items():
+            counts = np.bincount(self._owners[mask], minlength=most + 1)
+            shared |= {(number, other): int(counts[rows[other]].sum()) for other in areas}
+        pairs = {(a, b): int(np.count_nonzero(given[a] & given[b])) for a in given for b in given if a <= b}
+        shared |= pairs | {(b, a): count for (a, b), count in pairs.items()}
+        return areas | {number: pairs[number, number] for number in given}, shared
+
+    def _checked(self, ids: Sequence[int], masks: BoolArray) -> tuple[int, int]:
+        """The working size, width and height."""
         if self._now is None or self._size is None:
             raise InputError("objects are put into the frame of the last step: there is none yet")
         w, h = self._size
@@ -164,11 +204,8 @@ class FlowPropagator:
         for number, mask in zip(ids, masks, strict=True):
             if number < 1 or not mask.any():
                 raise InputError(f"object {number}: numbers count from 1, and a mask must not be empty")
-        return self._now
-
-    def _free_number(self) -> int:
-        used = {piece.number for piece in self._pieces.values()}
-        return next(number for number in range(1, len(used) + 2) if number not in used)
+        h, w = self._now.fine.shape
+        return w, h
 
     def _forget(self, number: int) -> None:
         piece = self._pieces.pop(number, None)
@@ -184,12 +221,19 @@ class FlowPropagator:
         for piece in self._pieces.values():
             x, y = piece.corner
             m, n = piece.soft.shape
-            piece.soft = np.where(mask[y : y + m, x : x + n], np.float32(0), piece.soft)
+            taken = mask[:: piece.scale, :: piece.scale][y : y + m, x : x + n]
+            piece.soft = np.where(taken, np.float32(0), piece.soft)
 
     def _mask(self, number: int) -> BoolArray:
         """Where an object is in the working picture, `[h, w] bool`."""
-        own = [self._pieces[k].number for k in self._all_parts(number) if k in self._pieces]
-        return np.isin(self._owners, own)
+        most = max((piece.number for piece in self._pieces.values()), default=0)
+        return np.asarray(self._row(number, most)[self._owners])
+
+    def _row(self, number: int, most: int) -> BoolArray:
+        """Which numbers in the map of owners are an object, `[most + 1] bool`."""
+        row = np.zeros(most + 1, bool)
+        row[[self._pieces[k].number for k in self._all_parts(number) if k in self._pieces]] = True
+        return row
 
     def _all_parts(self, number: int) -> set[int]:
         """An object, its parts and theirs."""
@@ -204,7 +248,7 @@ class FlowPropagator:
         """Objects of which next to nothing is seen are hidden."""
         counts = count_owned(self._owners, max(piece.number for piece in self._pieces.values()))
         for piece in self._pieces.values():
-            least = max(LEAST_PX, LEAST_SHARE * piece.size_px**2)
+            least = max(LEAST_PX, LEAST_SHARE * (piece.scale * piece.size_px) ** 2)
             if 0 < counts[piece.number] < least:
                 self._owners[self._owners == piece.number] = 0
 
@@ -219,11 +263,10 @@ class FlowPropagator:
         visible = count_owned(atoms, most) > 0
         ids, rows, scores = [], [], []
         for number in self._ids:
-            pieces = [self._pieces[k] for k in self._all_parts(number) if k in self._pieces]
-            row = np.zeros(most + 1, bool)
-            row[[piece.number for piece in pieces]] = True
+            row = self._row(number, most)
             if not (row & visible).any():
                 continue
+            pieces = [self._pieces[k] for k in self._all_parts(number) if k in self._pieces]
             first = [self._pieces[number]] if number in self._pieces else pieces
             ids.append(number)
             rows.append(row)
