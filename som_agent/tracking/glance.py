@@ -125,7 +125,8 @@ class Glance:
             areas: their pixels, of the size that those of the tracks are, `[M]`.
         """
         weights = np.ones(score.shape)
-        known = [(i, track, track.embedding) for i, track in enumerate(lost) if track.embedding is not None]
+        hopeful = np.flatnonzero(score.max(axis=1, initial=0.0) >= least).tolist()
+        known = [(i, lost[i], own) for i in hopeful if (own := lost[i].embedding) is not None]
         other = {i: _to_nearest_other(track, own, visible) for i, track, own in known}
         telling = [(i, track, own) for i, track, own in known if other[i] > own.spread]
         best = score[[i for i, _, _ in telling]].max(axis=0, initial=0.0)

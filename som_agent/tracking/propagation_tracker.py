@@ -56,7 +56,8 @@ class PropagationTracker:
         confirm_looks: looks in which a new region must be found before it is shown.
         lost_s: seconds that an unseen track is remembered.
         max_tracks: tracks kept at once, unseen ones included.
-        embedder: has a say in which unseen object a newcomer is.
+        embedder: has a say in which unseen object a newcomer is; what the propagator finds again by itself
+            is not questioned.
     """
 
     def __init__(
