@@ -33,7 +33,7 @@ class SegmenterError(SomError):
 
 
 class TrackingError(SomError):
-    """An unknown propagator, or a checkpoint that it cannot use."""
+    """An unknown propagator or embedder, or a checkpoint that it cannot use."""
 
 
 class AnswererError(SomError):

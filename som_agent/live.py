@@ -62,7 +62,7 @@ class LiveSession:
         """
         if self._scaled.ready_made:
             return
-        rehearsal = Session(self._scaled, self.session.settings)
+        rehearsal = Session(self._scaled, self.session.settings, embedder=self.session.embedder)
         side = self.session.settings.size
         for k, frame in enumerate((_checkers(side), np.roll(_checkers(side), 2, axis=1))):
             seen = rehearsal.step(frame, time=float(k))

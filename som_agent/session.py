@@ -30,10 +30,12 @@ from som_agent.segmenters.text import Finder
 from som_agent.settings import Settings
 from som_agent.tracking import (
     AssociationTracker,
+    Embedder,
     PropagationTracker,
     Propagator,
     Tracked,
     Tracker,
+    load_embedder,
     load_propagator,
 )
 from som_agent.video.frame import Frame, Image
@@ -71,12 +73,14 @@ class Session:
         segmenter: a name such as `hierarchy` or `labels:DIR`, or a segmenter.
         settings: see `Settings`.
         propagator: a propagator, in place of the one that the settings name.
+        embedder: an embedder, in place of the one that the settings name.
         tracker: regions per frame → tracks, in place of the two that there are.
         device: where a neural segmenter runs, `cpu` or `cuda:0` for example.
 
     Attributes:
         segmenter: the segmenter in use.
         settings: the settings in use.
+        embedder: the embedder in use, None where there is none.
     """
 
     def __init__(
@@ -85,11 +89,14 @@ class Session:
         settings: Settings | None = None,
         *,
         propagator: Propagator | None = None,
+        embedder: Embedder | None = None,
         tracker: Tracker | None = None,
         device: str | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.segmenter = load_segmenter(segmenter, device=device)
+        named = embedder or self.settings.embedder
+        self.embedder = None if tracker or not named else load_embedder(named, device=device)
         self._tracker = tracker or self._new_tracker(propagator or self.settings.propagator, device)
         self._book = MarkBook(self.settings.max_marks, self.settings.labels)
         self._placer = SteadyPlacer(self.settings.style)
@@ -283,9 +290,9 @@ class Session:
 
     def _new_tracker(self, propagator: str | Propagator, device: str | None) -> Tracker:
         if propagator == "":
-            return AssociationTracker()
+            return AssociationTracker(embedder=self.embedder)
         carrier = load_propagator(propagator, device=device)
-        return PropagationTracker(carrier, every=self.settings.discover_every)
+        return PropagationTracker(carrier, every=self.settings.discover_every, embedder=self.embedder)
 
     def _adopt(self, masks: BoolArray) -> list[MarkInfo]:
         """New marks for masks `[N, h, w] bool` of the size of the pictures inside."""

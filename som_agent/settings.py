@@ -25,6 +25,8 @@ class Settings:
         propagator: what carries masks from frame to frame, `flow` or `hf:DIR` for example, so that the
             segmenter looks only now and then; "" for none: it looks at every frame.
         discover_every: frames from one such look to the next.
+        embedder: what else compares newcomers with objects that were out of sight, `hf:DIR` of a DINOv2 or
+            CLIP for example; "" for none: histograms do.
     """
 
     max_marks: int = 20
@@ -35,6 +37,7 @@ class Settings:
     keyframes: int = 12
     propagator: str = ""
     discover_every: int = 5
+    embedder: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (

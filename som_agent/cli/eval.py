@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from som_agent.cli.options import Discover, Json, Propagator, Size
+from som_agent.cli.options import Discover, Embedder, Json, Propagator, Size
 from som_agent.cli.output import print_json, progress
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def tracks(
     ] = "hierarchy",
     propagator: Propagator = "",
     discover: Discover = 5,
+    embedder: Embedder = "",
     size: Size = 480,
     json: Json = False,
 ) -> None:
@@ -71,12 +72,15 @@ def tracks(
     from som_agent.segmenters import load_segmenter
     from som_agent.session import Session
     from som_agent.settings import Settings
+    from som_agent.tracking import load_embedder
 
     names = chosen(root, sequences)
     # A network is loaded once, not once a video.
     found_by = segmenter if segmenter == ORACLE else load_segmenter(segmenter)
     new_session = partial(
-        Session, settings=Settings(size=size, propagator=propagator, discover_every=discover)
+        Session,
+        settings=Settings(size=size, propagator=propagator, discover_every=discover, embedder=embedder),
+        embedder=load_embedder(embedder) if embedder else None,
     )
     with progress("tracking", frame_count(root, names)) as advance:
         scores = [

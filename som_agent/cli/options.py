@@ -21,6 +21,7 @@ __all__ = [
     "Alpha",
     "Discover",
     "Draw",
+    "Embedder",
     "End",
     "Every",
     "Json",
@@ -173,6 +174,15 @@ Discover = Annotated[
         help="With --propagator: frames from one look of the segmenter to the next.",
     ),
 ]
+Embedder = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What else compares newcomers with objects that were out of sight, beside histograms: "
+        "hf:REPO_OR_DIR of DINOv2, DINOv3, CLIP or SigLIP.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -184,6 +194,7 @@ def settings(
     size: int,
     propagator: str = "",
     discover: int = 5,
+    embedder: str = "",
 ) -> Settings:
     """The session's settings from the options."""
     from som_agent.marks.style import PARTS, MarkStyle, parse_draw
@@ -199,4 +210,5 @@ def settings(
         size=size,
         propagator=propagator,
         discover_every=discover,
+        embedder=embedder,
     )

@@ -25,6 +25,7 @@ from som_agent.cli.options import (
     Alpha,
     Discover,
     Draw,
+    Embedder,
     Labels,
     LabelScheme,
     MaxMarks,
@@ -99,6 +100,7 @@ def stream(
     segmenter: Segmenter = "hierarchy",
     propagator: Propagator = "",
     discover: Discover = 5,
+    embedder: Embedder = "",
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
@@ -125,7 +127,7 @@ def stream(
     from som_agent.video.live import is_stored, open_live
     from som_agent.video.output import refuse_to_overwrite
 
-    chosen = settings(max_marks, labels, draw, alpha, size, propagator, discover)
+    chosen = settings(max_marks, labels, draw, alpha, size, propagator, discover, embedder)
     if out is not None:
         refuse_to_overwrite(out / VIDEO_FILE, source)  # a run says so too, but only once a frame has come
     stored = is_stored(source)

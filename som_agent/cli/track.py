@@ -12,6 +12,7 @@ from som_agent.cli.options import (
     Alpha,
     Discover,
     Draw,
+    Embedder,
     End,
     Every,
     Json,
@@ -38,6 +39,7 @@ def track(
     segmenter: Segmenter = "hierarchy",
     propagator: Propagator = "",
     discover: Discover = 5,
+    embedder: Embedder = "",
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
@@ -56,7 +58,9 @@ def track(
     from som_agent.video.output import refuse_to_overwrite
 
     refuse_to_overwrite(out / VIDEO_FILE, video)  # a run says so too, but only once the segmenter is loaded
-    session = Session(segmenter, settings(max_marks, labels, draw, alpha, size, propagator, discover))
+    session = Session(
+        segmenter, settings(max_marks, labels, draw, alpha, size, propagator, discover, embedder)
+    )
     with (
         open_video(video, start=start, end=end, every=every) as source,
         stop_on_interrupt() as stopped,

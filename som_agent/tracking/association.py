@@ -8,9 +8,11 @@ import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, Regions
 from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap
+from som_agent.tracking.embedders import Embedder
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.flow import backward_flow, gray, warp_labels
 from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
+from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import WHOLE, Lives, Track
 from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
 from som_agent.tracking.scene import is_blank, is_cut
@@ -54,6 +56,7 @@ class AssociationTracker:
         confirm_frames: frames in which a new region must be seen. Raising it hides flicker longer.
         lost_s: seconds that an unseen track is remembered. Raising it bridges longer occlusions.
         max_tracks: tracks kept at once, unseen ones included; beyond it the smallest newcomers wait.
+        embedder: has a say in which unseen object a newcomer is.
     """
 
     wants_regions = True
@@ -65,9 +68,11 @@ class AssociationTracker:
         confirm_frames: int = 3,
         lost_s: float = 10.0,
         max_tracks: int = 200,
+        embedder: Embedder | None = None,
     ) -> None:
         self.min_iou = min_iou
         self.confirm_frames = confirm_frames
+        self.embedder = embedder
         self._lives = Lives(lost_s, max_tracks)
         self._before: _Before | None = None
 
@@ -92,10 +97,13 @@ class AssociationTracker:
             if is_cut(warped.looks, looks, len(found.ids), len(warped.ids)):
                 found, ended = Found(), self._lives.end()
         fresh = unexplained(regions, found.members, [self._lives[i].part for i in found.ids])
-        fresh = recall(found, fresh, self._lives, regions, features, frame.time)
+        glance = None if self.embedder is None else Glance(self.embedder, frame.image, fine)
+        fresh = recall(found, fresh, self._lives, regions, features, frame.time, glance)
         at_once = self._before is None or bool(ended)
         start(found, fresh, self._lives, regions, frame.time, at_once=at_once)
         learn(found, self._lives, regions, features, frame.time, self._is_sure)
+        if glance is not None:
+            glance.refresh(found.ids, found.members, self._lives, frame.time)
         gone, occluded = self._lives.forget(set(found.ids), frame.time)
         hidden_by = hide(occluded, found, self._lives, regions, frame.time)
         present = regions.regroup(stack(found.members, regions))
@@ -129,7 +137,8 @@ class AssociationTracker:
         regions = joined(kept, np.array([thinned_mask(mask, step) for mask in masks]))
         found = Found(ids, list(regions.members[len(others) :]), [1.0] * len(ids))
         for i in ids:
-            self._lives[i].outline = None  # what was known of it may have been wrong
+            # What was known of it may have been wrong.
+            self._lives[i].outline = self._lives[i].embedding = None
         features = Features.measure(before.image, regions)
         learn(found, self._lives, regions, features, before.time, self._is_sure)
         self._before = replace(before, regions=regions, ids=[before.ids[k] for k in others] + ids)

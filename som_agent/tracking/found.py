@@ -9,6 +9,7 @@ import numpy as np
 
 from som_agent.regions import BoolArray, IntArray, Regions
 from som_agent.tracking.features import Features
+from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import WHOLE, Lives, Track
 from som_agent.tracking.pieces import stack
 from som_agent.tracking.recognition import expected, recognise, settled
@@ -43,7 +44,13 @@ class Found:
 
 
 def recall(
-    found: Found, fresh: list[int], lives: Lives, regions: Regions, features: Features, time_s: float
+    found: Found,
+    fresh: list[int],
+    lives: Lives,
+    regions: Regions,
+    features: Features,
+    time_s: float,
+    glance: Glance | None = None,
 ) -> list[int]:
     """Give unseen tracks what is new and agrees with them in looks, outline and place.
 
@@ -57,6 +64,7 @@ def recall(
         regions: the present regions.
         features: of the present frame.
         time_s: now.
+        glance: of an embedding model, where there is one.
 
     Returns:
         The rows of `fresh` that are still unexplained.
@@ -77,6 +85,7 @@ def recall(
         visible=[lives[i] for i in found.ids if lives[i].confirmed],
         taken=np.asarray(stack(found.members, regions).any(axis=0)),
         time_s=time_s,
+        glance=glance,
     )
     for k in sorted((tentative[j - len(fresh)] for _, j, _ in pairs if j >= len(fresh)), reverse=True):
         del lives.tracks[found.ids[k]]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from som_agent.regions import FloatArray
 from som_agent.tracking.shapes import Shape
+
+if TYPE_CHECKING:
+    from som_agent.tracking.glance import Embedding
 
 __all__ = ["MOMENTUM_S", "WHOLE", "Lives", "Track"]
 
@@ -39,6 +43,7 @@ class Track:
         looks_agreed: looks of the segmenter that found it, where masks are propagated.
         seen_s: when it was last seen.
         looks: running mean of its looks; see `Features.looks`.
+        embedding: what it is to an embedding model, where there is one.
         area: running mean of its visible pixels.
         center: middle of its whole outline, x and y, hidden parts included.
         velocity: of that middle, pixels a second.
@@ -60,6 +65,7 @@ class Track:
     looks_agreed: int = 0
     seen_s: float = 0.0
     looks: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
+    embedding: Embedding | None = None
     area: float = 0.0
     center: FloatArray = field(default_factory=_nowhere)
     velocity: FloatArray = field(default_factory=_nowhere)

@@ -8,9 +8,11 @@ import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_agent.tracking.associate import best_pairs, iou_matrix, totals
+from som_agent.tracking.embedders import Embedder
 from som_agent.tracking.features import Features
 from som_agent.tracking.flow import gray
 from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
+from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import Lives, Track
 from som_agent.tracking.pieces import stack, unexplained
 from som_agent.tracking.propagators.base import Propagator
@@ -54,6 +56,8 @@ class PropagationTracker:
         confirm_looks: looks in which a new region must be found before it is shown.
         lost_s: seconds that an unseen track is remembered.
         max_tracks: tracks kept at once, unseen ones included.
+        embedder: has a say in which unseen object a newcomer is; what the propagator finds again by itself
+            is not questioned.
     """
 
     def __init__(
@@ -64,10 +68,12 @@ class PropagationTracker:
         confirm_looks: int = 2,
         lost_s: float = 10.0,
         max_tracks: int = 200,
+        embedder: Embedder | None = None,
     ) -> None:
         self.propagator = propagator
         self.every = every
         self.confirm_looks = confirm_looks
+        self.embedder = embedder
         self._lives = Lives(lost_s, max_tracks)
         self._since = every  # frames since the last look
         self._bare = 1.0  # share of the picture that was bare right after it
@@ -99,12 +105,17 @@ class PropagationTracker:
         sure = sum(score >= SURE for score in found.scores)
         if before is not None and is_cut(before.looks, looks, sure, before.count):
             found, ended = Found(), self._end()
+        glance = None if self.embedder is None else Glance(self.embedder, frame.image, merged)
         if regions is not None:
             at_once = before is None or bool(ended)
-            ended += self._look(found, merged, len(carried.ids), features, frame.time, at_once=at_once)
+            ended += self._look(
+                found, merged, len(carried.ids), features, frame.time, glance, at_once=at_once
+            )
             self._since = 0
         self._since += 1
         learn(found, self._lives, merged, features, frame.time, self._is_sure)
+        if glance is not None:
+            glance.refresh(found.ids, found.members, self._lives, frame.time)
         gone, occluded = self._lives.forget(set(found.ids), frame.time)
         self.propagator.drop(gone)
         hidden_by = hide(occluded, found, self._lives, merged, frame.time)
@@ -134,7 +145,8 @@ class PropagationTracker:
         """See `Tracker.correct`."""
         if self._before is None or track not in self._lives.tracks:
             return False
-        self._lives[track].outline = None  # what was known of it may have been wrong
+        # What was known of it may have been wrong.
+        self._lives[track].outline = self._lives[track].embedding = None
         self._put([track], mask[None])
         return True
 
@@ -158,7 +170,15 @@ class PropagationTracker:
         return self._lives.end()
 
     def _look(
-        self, found: Found, merged: Regions, first: int, features: Features, time_s: float, *, at_once: bool
+        self,
+        found: Found,
+        merged: Regions,
+        first: int,
+        features: Features,
+        time_s: float,
+        glance: Glance | None,
+        *,
+        at_once: bool,
     ) -> list[int]:
         """Merge what was carried with the segmenter's regions: those of `merged` from row `first` on.
 
@@ -181,7 +201,7 @@ class PropagationTracker:
         known = set(found.ids)
         fresh = unexplained(regions, found.members, [self._lives[i].part for i in found.ids])
         before = set(self._lives.tracks)
-        fresh = recall(found, fresh, self._lives, regions, features, time_s)
+        fresh = recall(found, fresh, self._lives, regions, features, time_s, glance)
         start(found, fresh, self._lives, regions, time_s, at_once=at_once)
         for i in found.ids:
             if i not in before:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from som_agent.regions import BoolArray, FloatArray, Regions
 from som_agent.tracking.associate import best_pairs
 from som_agent.tracking.features import Features, likeness
+from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import MOMENTUM_S, Track
 from som_agent.tracking.shapes import Shape, box_of, weighed
 
@@ -46,6 +47,7 @@ def recognise(
     visible: Sequence[Track],
     taken: BoolArray,
     time_s: float,
+    glance: Glance | None = None,
 ) -> list[tuple[int, int, float]]:
     """Match unseen tracks with things that no track in sight explains, one to one.
 
@@ -60,6 +62,7 @@ def recognise(
         visible: the tracks in sight.
         taken: atoms of these, `[A + 1] bool`: what they may hide.
         time_s: now.
+        glance: of an embedding model, which has a say in the likeness where there is one.
 
     Returns:
         Row of `lost`, row of `members`, and the agreement, 0 to 1.
@@ -74,7 +77,8 @@ def recognise(
     distinct = 1.0 - rivals.max(axis=1, initial=0.0)
     hiders = {track.id: track for track in visible}
     areas = features.area(members)
-    score, spread = np.zeros(like.shape), np.ones(len(lost))
+    score, fits, spread = np.zeros(like.shape), np.zeros(like.shape), np.ones(len(lost))
+    least = RECALL_SCORE if glance is None else glance.least(RECALL_SCORE)
     for i, track in enumerate(lost):
         unseen_s = time_s - track.seen_s
         reach = track.motion_error + track.size * (
@@ -82,12 +86,17 @@ def recognise(
         )
         spread[i] = reach / track.size
         likely = _likely(track, hiders.get(track.hider or 0), time_s)
-        for j in np.flatnonzero(like[i] >= RECALL_SCORE):
-            fit = _agreement(track, likely, reach, members[j], float(areas[j]), regions, taken & ~members[j])
-            score[i, j] = like[i, j] * fit
+        for j in np.flatnonzero(like[i] >= least):
+            fits[i, j] = _agreement(
+                track, likely, reach, members[j], float(areas[j]), regions, taken & ~members[j]
+            )
+            score[i, j] = like[i, j] * fits[i, j]
+    if glance is not None:
+        score *= glance.weights(score, least, lost, visible, members, areas)
+    agreed = np.minimum(score, fits)  # things are the same at most: looks make up for no place or outline
     # Of two that may be it, the one whose place is known more closely: a wide guess is right more easily.
-    ranked = np.where(score >= RECALL_SCORE, score / spread[:, None], 0.0)
-    return [(i, j, float(score[i, j])) for i, j in best_pairs(ranked, 1e-9)]
+    ranked = np.where(agreed >= RECALL_SCORE, score / spread[:, None], 0.0)
+    return [(i, j, float(agreed[i, j])) for i, j in best_pairs(ranked, 1e-9)]
 
 
 def settled(
