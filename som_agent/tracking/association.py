@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from som_agent.tracking.found import Found, blind, hide, learn, recall, start, t
 from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import WHOLE, Lives, Track
 from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
+from som_agent.tracking.recognition import claimed
 from som_agent.tracking.scene import is_blank, is_cut
 from som_agent.tracking.shapes import under
 from som_agent.tracking.thinned import enlarged, step_of, thinned, thinned_image, thinned_mask
@@ -207,10 +209,17 @@ class AssociationTracker:
         own = np.eye(n, dtype=bool) & ~same  # a segment is no alternative to itself
         score[:, m:] = np.where(own, score[:, m:] - penalty, 0.0)
         # Pairs that are too poor take part all the same: else their track would take another's region.
-        pairs = [(i, j) for i, j in best_pairs(score, 0.5 * self.min_iou) if score[i, j] >= self.min_iou]
+        possible = best_pairs(score, 0.5 * self.min_iou)
+        pairs = [(i, j) for i, j in possible if score[i, j] >= self.min_iou]
         rows = [i for i, _ in pairs]
+        others = self._claimed([tracks[i] for i in rows], regions, time)
+        for k, (i, j) in enumerate(pairs):
+            others[k] |= _given_to_others(i, possible, warped.regions, regions)
+            if j >= m:
+                members[j] &= ~others[k]
         kept = disentangle(members[[j for _, j in pairs]], warped.regions.members[rows], shared[rows])
-        kept = rejoin(kept, [tracks[i].part for i in rows], shared[rows], looks[rows], regions, features)
+        parts = [tracks[i].part for i in rows]
+        kept = rejoin(kept, parts, shared[rows], looks[rows], others, regions, features)
         row_of = {warped.ids[i]: k for k, i in enumerate(rows)}
         kept = inside_wholes(kept, [row_of.get(tracks[i].whole or 0, -1) for i in rows], features)
         ends, sizes = features.centers(kept), features.area(kept)
@@ -221,6 +230,30 @@ class AssociationTracker:
             if area >= WHOLE * track.area:  # the middle of a sliver says little
                 track.judge(flows[i] - (end - starts[i]), moves[i] - (end - starts[i]))
             found.add(track.id, mask, float(iou[i, j]))
+
+    def _claimed(self, found: Sequence[Track], regions: Regions, time: float) -> BoolArray:
+        """For each of the tracks found, which atoms are rather another's, that is not, `[N, A + 1] bool`."""
+        ids = {track.id for track in found}
+        others = [track for track in self._lives.tracks.values() if track.confirmed and track.id not in ids]
+        return claimed(found, [track for track in others if track.outline is not None], regions, time)
+
+
+def _given_to_others(
+    track: int, pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions
+) -> BoolArray:
+    """Atoms of the regions that go to other tracks, but for those that overlapped with this one before.
+
+    Args:
+        track: row of the track.
+        pairs: rows of tracks, and of what goes to them; past the last region it is no region.
+        before: the tracks' masks before.
+        regions: the present regions.
+    """
+    atoms = np.zeros(regions.members.shape[1], bool)
+    for i, j in pairs:
+        if i != track and j < len(regions) and not (before.members[i] & before.members[track]).any():
+            atoms |= regions.members[j]
+    return atoms
 
 
 def _centers(regions: Regions) -> FloatArray:

@@ -121,7 +121,7 @@ def learn(
         track, own, center, is_whole = lives[i], members[k], centers[k], True
         grows = areas[k] > 1.05 * track.area
         track.seen = shape_of(regions, own, center)
-        if track.outline is not None and areas[k] < WHOLE * track.area:
+        if track.outline is not None and areas[k] < max(WHOLE * track.area, 0.97 * track.outline.area):
             place, hidden = settled(track.outline, expected(track, time_s), own, regions, taken & ~own)
             is_whole = hidden < 0.5
             center = center if is_whole else place

@@ -83,19 +83,22 @@ def rejoin(
     parts: Sequence[bool],
     shared: npt.NDArray[np.float64],
     looks: FloatArray,
+    others: BoolArray,
     regions: Regions,
     features: Features,
 ) -> BoolArray:
     """Give pieces back to the tracks that they broke off from.
 
     A region that nothing explains, and that was mostly one track's in the frame before, is still a part of
-    it if it looks like it and touches it (a side of a cup that turned into the shade).
+    it if it looks like it and touches it (a side of a cup that turned into the shade), unless it is rather
+    another's.
 
     Args:
         kept: the tracks' masks so far, `[N, A + 1] bool`.
         parts: for each track whether it is an adopted part.
         shared: pixels that each track's warped mask shares with each atom, `[N, A + 1]`.
         looks: the tracks' looks, `[N, C + T]`.
+        others: for each track the atoms that are rather another's, see `claimed`, `[N, A + 1] bool`.
         regions: the present regions.
         features: of the present frame.
     """
@@ -107,7 +110,10 @@ def rejoin(
     whole = kept.copy()
     for piece, owner in enumerate(owned.argmax(axis=0)):
         touches = regions.touching[whole[owner]][:, pieces[piece]].any()
-        if touches and owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
+        free = (
+            2 * features.area(pieces[piece, None] & others[owner])[0] <= features.area(pieces[piece, None])[0]
+        )
+        if touches and free and owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
             whole[owner] |= pieces[piece]
     return whole
 

@@ -12,9 +12,9 @@ from som_agent.tracking.associate import best_pairs
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import MOMENTUM_S, Track
-from som_agent.tracking.shapes import Shape, box_of, weighed
+from som_agent.tracking.shapes import Shape, box_of, under, weighed
 
-__all__ = ["expected", "recognise", "settled"]
+__all__ = ["claimed", "expected", "recognise", "settled"]
 
 STAYS, CARRIED = 0.8, 0.9
 """How likely an object stops when it is hidden, or goes with what hides it, against going on."""
@@ -25,6 +25,8 @@ RECALL_SCORE = 0.5
 SLACK = 0.05
 """Share of an outline that may disagree for nothing: outlines are off by a pixel, of a sliver that is all."""
 
+ALIKE, CLEARLY = 0.5, 0.1
+"""Likeness of two objects from which they may be taken for each other; by how much one must fit better."""
 GROUND = 0.5
 """How far an outline's pixel on the ground, where no region is, speaks against it: what hides it there may
 be a thing that nobody segments."""
@@ -36,6 +38,45 @@ def expected(track: Track, time_s: float) -> FloatArray:
     """Where the middle of a track is by its own motion, x and y."""
     unseen_s = min(time_s - track.seen_s, MOMENTUM_S)
     return np.asarray(track.center + np.float32(unseen_s) * track.velocity, np.float32)
+
+
+def claimed(found: Sequence[Track], others: Sequence[Track], regions: Regions, time_s: float) -> BoolArray:
+    """What is taken for one object but lies where another that looks like it is expected.
+
+    Args:
+        found: `N` tracks that are found in this frame.
+        others: tracks that are not found, with outlines.
+        regions: the present regions.
+        time_s: now.
+
+    Returns:
+        `[N, A + 1] bool`: atoms that an outline of the others covers clearly better than the track's own.
+    """
+    if not found or not others:
+        return np.zeros((len(found), regions.members.shape[1]), bool)
+    alike = likeness(np.array([t.looks for t in found]), np.array([t.looks for t in others])) > ALIKE
+    rather = np.zeros((len(found), regions.members.shape[1]), bool)
+    other = np.stack([_covered(track, regions, time_s) for track in others])
+    for k in np.flatnonzero(alike.any(axis=1)).tolist():
+        own = _covered(found[k], regions, time_s)
+        rather[k] = other[alike[k]].max(axis=0) > np.maximum(0.5, own + CLEARLY)
+    return rather
+
+
+def _covered(track: Track, regions: Regions, time_s: float) -> _Floats:
+    """Share of each atom that a track's outline covers where it is expected, or near that, `[A + 1]`.
+
+    It may be off by as much as it was lately, and if it was not seen in the frame before by a little more.
+    """
+    outline = track.outline
+    if outline is None:
+        return np.zeros(regions.members.shape[1])
+    off_px = track.motion_error + (0.0 if track.was_seen else SLACK * track.size)
+    steps = (-off_px, 0.0, off_px) if off_px >= 1 else (0.0,)
+    place = expected(track, time_s)
+    corners = [outline.at(place + np.array([x, y], np.float32)) for y in steps for x in steps]
+    counts = under([outline] * len(corners), corners, regions).max(axis=0)
+    return np.asarray(counts / np.maximum(regions.atom_areas, 1))
 
 
 def recognise(
