@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,18 +16,43 @@ from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
+from som_agent.tracking import PropagationTracker, load_propagator
 from som_agent.video.frame import Frame
 
-__all__ = ["QUALITY", "LiveSession"]
+__all__ = ["QUALITY", "QUALITY_PROPAGATED", "LiveSession", "Quality"]
 
-QUALITY = (1.0, 0.75, 0.5, 0.35)
-"""What gives way, in this order: the share of a picture's sides at which it is segmented."""
+
+@dataclass(frozen=True)
+class Quality:
+    """How well the segmenter looks.
+
+    Attributes:
+        share: of a picture's sides, at which it is segmented.
+        apart: factor on the frames from one look to the next.
+    """
+
+    share: float
+    apart: int = 1
+
+
+QUALITY = (Quality(1.0), Quality(0.75), Quality(0.5), Quality(0.35))
+"""What gives way, in this order, where every frame is segmented."""
+QUALITY_PROPAGATED = (
+    Quality(1.0),
+    Quality(0.75),
+    Quality(0.75, apart=2),
+    Quality(0.5, apart=2),
+    Quality(0.5, apart=4),
+    Quality(0.35, apart=4),
+)
+"""What gives way where a propagator carries masks from look to look."""
 
 
 class LiveSession:
     """A session whose quality steps down while its steps take too long, and up again when there is room.
 
-    Tracks and masks stay at the size of the settings; only the segmenter looks at smaller pictures.
+    Tracks and masks stay at the size of the settings; only the segmenter looks at smaller pictures and, where
+    a propagator carries the masks, less often.
 
     Args:
         segmenter: a name or a segmenter, as for `Session`.
@@ -50,10 +77,14 @@ class LiveSession:
         notice: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        chosen = settings or Settings()
         self._scaled = ScaledSegmenter(load_segmenter(segmenter))
-        self._budget = None if budget_ms is None else Budget(budget_ms, len(QUALITY))
+        self._tracker = _propagating(chosen) if chosen.propagator else None
+        self._levels = QUALITY if self._tracker is None else QUALITY_PROPAGATED
+        self._budget = None if budget_ms is None else Budget(budget_ms, len(self._levels))
+        self._steps_ms: deque[float] = deque()  # the last ones on this level, from one look to the next
         self._notice, self._clock = notice, clock
-        self.session = Session(self._scaled, settings)
+        self.session = Session(self._scaled, chosen, tracker=self._tracker)
 
     def warm_up(self) -> None:
         """Compile and load what the first frames need, so that none is missed meanwhile.
@@ -77,16 +108,35 @@ class LiveSession:
         return marked
 
     def _keep_to(self, budget: Budget, step_ms: float) -> None:
-        before = budget.level
-        level = budget.update(step_ms)
-        if level == before:
+        """Take in how long a step took: a mean from one look to the next, as only looks are slow."""
+        every = 1 if self._tracker is None else self._tracker.every
+        self._steps_ms.append(step_ms)
+        if len(self._steps_ms) < every:
             return
-        self._scaled.share = QUALITY[level]
+        before, level = budget.level, budget.update(sum(self._steps_ms) / every)
+        if level == before:
+            self._steps_ms.popleft()
+            return
+        self._steps_ms.clear()
+        quality = self._levels[level]
+        self._scaled.share = quality.share
+        told = f"segmenting at {quality.share:.0%} of the size"
+        if self._tracker is not None:
+            self._tracker.every = quality.apart * self.session.settings.discover_every
+            told += f", looking at every {_nth(self._tracker.every)}frame"
         what = "over" if level > before else "well within"
-        self._notice(
-            f"steps are {what} the budget of {budget.budget_ms:g} ms: "
-            f"segmenting at {QUALITY[level]:.0%} of the size"
-        )
+        self._notice(f"steps are {what} the budget of {budget.budget_ms:g} ms: {told}")
+
+
+def _propagating(settings: Settings) -> PropagationTracker:
+    return PropagationTracker(load_propagator(settings.propagator), every=settings.discover_every)
+
+
+def _nth(n: int) -> str:
+    """What stands between "every" and the noun: "2nd " for 2, nothing for 1."""
+    if n == 1:
+        return ""
+    return f"{n}{'th' if n % 100 in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')} "
 
 
 def _checkers(side: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:

@@ -1,8 +1,9 @@
 """A session within a budget."""
 
 import numpy as np
+import pytest
 
-from som_agent.live import QUALITY, LiveSession
+from som_agent.live import QUALITY, LiveSession, _nth
 from som_agent.regions import Regions
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.settings import Settings
@@ -65,11 +66,60 @@ def test_marks_stay_while_quality_changes():
         assert [info.mark for info in marked.infos] == [1, 2, 3]
         assert marked.regions.atoms.shape == (64, 96)
     assert blocks.sizes[0] == blocks.sizes[-1] == (96, 64)
-    assert (round(96 * QUALITY[1]), 48) in blocks.sizes
+    assert (round(96 * QUALITY[1].share), 48) in blocks.sizes
     assert told == [
         "steps are over the budget of 50 ms: segmenting at 75% of the size",
         "steps are well within the budget of 50 ms: segmenting at 100% of the size",
     ]
+
+
+def test_with_a_propagator_the_segmenter_also_looks_less_often():
+    told, blocks = [], Blocks(ms_a_row=8.0)
+    session = LiveSession(
+        blocks,
+        Settings(size=96, propagator="flow", discover_every=2),
+        budget_ms=100,
+        notice=told.append,
+        clock=lambda: blocks.now_s,
+    )
+    looks = []
+    for frame in frames(160):
+        seen = len(blocks.sizes)
+        blocks.ms_a_row = 8.0 if frame.index < 80 else 0.1
+        assert [info.mark for info in session.step(frame).infos] == [1, 2, 3]
+        looks += [frame.index] * (len(blocks.sizes) - seen)
+    what = "segmenting at 75% of the size, looking at every"
+    assert told[:3] == [
+        f"steps are over the budget of 100 ms: {what} 2nd frame",
+        f"steps are over the budget of 100 ms: {what} 4th frame",
+        f"steps are well within the budget of 100 ms: {what} 2nd frame",
+    ], "8 ms a row are 256 ms a frame, then 192, then 96: the third level holds"
+    apart = np.diff(looks)
+    assert set(apart[:3]) == {2}
+    assert set(apart[-3:]) == {2}
+    assert max(apart) == 4
+
+
+def test_a_slow_look_now_and_then_is_within_the_budget():
+    """It takes 160 ms in every 8th frame: 20 a frame on average."""
+    told, blocks = [], Blocks(ms_a_row=2.5)
+    session = LiveSession(
+        blocks,
+        Settings(size=96, propagator="flow", discover_every=8),
+        budget_ms=25,
+        notice=told.append,
+        clock=lambda: blocks.now_s,
+    )
+    for frame in frames(60):
+        session.step(frame)
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(1, ""), (2, "2nd "), (3, "3rd "), (11, "11th "), (20, "20th "), (121, "121st ")]
+)
+def test_every_nth_frame(n, words):
+    assert _nth(n) == words
 
 
 def test_warming_up_leaves_no_trace():

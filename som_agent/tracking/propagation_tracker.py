@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,9 @@ class PropagationTracker:
         confirm_looks: looks in which a new region must be found before it is shown.
         lost_s: seconds that an unseen track is remembered.
         max_tracks: tracks kept at once, unseen ones included.
+
+    Attributes:
+        every: as above; it may be changed between frames.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class PropagationTracker:
         self.every = every
         self.confirm_looks = confirm_looks
         self._lives = Lives(lost_s, max_tracks)
-        self._since = every  # frames since the last look
+        self._since = math.inf  # frames since the last look; no end of them where one is due whatever `every`
         self._bare = 1.0  # share of the picture that was bare right after it
         self._before: _Before | None = None
 
@@ -154,7 +158,7 @@ class PropagationTracker:
         """End all tracks; the confirmed ones."""
         ids = list(self._lives.tracks)
         self.propagator.drop(ids)
-        self._since = self.every
+        self._since = math.inf
         return self._lives.end()
 
     def _look(
