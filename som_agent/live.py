@@ -11,13 +11,14 @@ import numpy as np
 
 from som_agent.budget import Budget
 from som_agent.marks.marked import MarkedFrame
+from som_agent.regions import IntArray, Regions
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
 from som_agent.tracking import PropagationTracker, load_propagator
-from som_agent.video.frame import Frame
+from som_agent.video.frame import Frame, Image
 
 __all__ = ["QUALITY", "QUALITY_PROPAGATED", "LiveSession", "Quality"]
 
@@ -89,14 +90,22 @@ class LiveSession:
     def warm_up(self) -> None:
         """Compile and load what the first frames need, so that none is missed meanwhile.
 
-        A segmenter that only reads its regions has none for a made-up picture: with it nothing is done.
+        Made-up pictures are processed by another session, which shares what was loaded and nothing else. A
+        segmenter that only reads its regions has none for them: then the regions are made up too.
         """
-        if self._scaled.ready_made:
-            return
-        rehearsal = Session(self._scaled, self.session.settings)
-        side = self.session.settings.size
-        for k, frame in enumerate((_checkers(side), np.roll(_checkers(side), 2, axis=1))):
-            seen = rehearsal.step(frame, time=float(k))
+        from som_agent.tracking.propagators.video_models.propagator import HfPropagator
+
+        settings = self.session.settings
+        tracker = None
+        if self._tracker is not None:
+            own = self._tracker.propagator
+            another = own.fresh() if isinstance(own, HfPropagator) else load_propagator(settings.propagator)
+            tracker = PropagationTracker(another, every=1)  # both frames are looked at: all code runs
+        segmenter = _MadeUp() if self._scaled.ready_made else self._scaled
+        rehearsal = Session(segmenter, settings, tracker=tracker)
+        squares = _squares(settings.size)
+        for k, labels in enumerate((squares, np.roll(squares, 2, axis=1))):
+            seen = rehearsal.step(_colored(labels), time=float(k))
             _ = seen.image
 
     def step(self, frame: Frame) -> MarkedFrame:
@@ -139,8 +148,23 @@ def _nth(n: int) -> str:
     return f"{n}{'th' if n % 100 in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')} "
 
 
-def _checkers(side: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    """A picture with something to segment: squares of chance colours, `[side, side, 3] uint8`."""
-    squares = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+class _MadeUp:
+    """The squares of `_squares`, which are ready whatever the frame shows."""
+
+    name = "made-up"
+
+    def segment(self, frame: Frame) -> Regions:
+        """See `Segmenter.segment`."""
+        return Regions.from_labels(_squares(max(frame.image.shape[:2])))
+
+
+def _squares(side: int) -> IntArray:
+    """Labels 1 to 16 of squares, `[side, side] int32`."""
     cell = -(-side // 4)
-    return squares.repeat(cell, axis=0).repeat(cell, axis=1)[:side, :side].copy()
+    labels = np.arange(1, 17, dtype=np.int32).reshape(4, 4)
+    return labels.repeat(cell, axis=0).repeat(cell, axis=1)[:side, :side].copy()
+
+
+def _colored(labels: IntArray) -> Image:
+    """A picture with something to segment: each label in a colour of chance, `[h, w, 3] uint8`."""
+    return np.random.default_rng(0).integers(0, 256, (17, 3), np.uint8)[labels]

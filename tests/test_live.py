@@ -5,9 +5,13 @@ import pytest
 
 from som_agent.live import QUALITY, LiveSession, _nth
 from som_agent.regions import Regions
+from som_agent.segmenters.labels import LabelsSegmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.settings import Settings
+from som_agent.tracking import AssociationTracker, PropagationTracker
+from som_agent.tracking.propagators.video_models import propagator as video_model
 from som_agent.video import Frame, open_video
+from tests import tiny_video_models as tiny
 
 
 class Blocks:
@@ -122,10 +126,39 @@ def test_every_nth_frame(n, words):
     assert _nth(n) == words
 
 
-def test_warming_up_leaves_no_trace():
+@pytest.mark.parametrize("propagator", ["", "flow"])
+def test_warming_up_leaves_no_trace(propagator):
     blocks = Blocks()
-    session = LiveSession(blocks, Settings(size=96))
+    session = LiveSession(blocks, Settings(size=96, propagator=propagator))
     session.warm_up()
     assert blocks.sizes == [(96, 96)] * 2
     assert session.session.newest is None
+    assert session.session.history.marks == {}
     assert [info.mark for info in session.step(frames(1)[0]).infos] == [1, 2, 3]
+    assert session.session.history.size == (96, 64)
+
+
+@pytest.mark.parametrize("propagator", ["", "flow"])
+def test_with_ready_made_regions_the_tracker_alone_is_warmed_up(clip, monkeypatch, propagator):
+    """There are no masks for a made-up picture, but all that follows them must be compiled too."""
+    segmented, tracked = [], []
+    for tracker in (AssociationTracker, PropagationTracker):
+        update = tracker.update
+        monkeypatch.setattr(tracker, "update", lambda *a, _to=update: tracked.append(len(a[2])) or _to(*a))
+    monkeypatch.setattr(LabelsSegmenter, "segment", lambda _, frame: segmented.append(frame))
+    LiveSession(clip.segmenter, Settings(size=96, propagator=propagator)).warm_up()
+    assert segmented == []
+    assert tracked == [16, 16]
+
+
+def test_warming_up_loads_no_network_again(tmp_path, monkeypatch):
+    """What it remembers is not shared: the session sees what one sees that was not warmed up."""
+    folder = tiny.save("sam2_video", tmp_path)
+    settings = Settings(size=64, propagator=f"hf:{folder}", discover_every=2)
+    cold, warm = (LiveSession(Blocks(), settings) for _ in range(2))
+    monkeypatch.setattr(video_model, "load_pretrained", None)
+    warm.warm_up()
+    for frame in frames(4):
+        one, other = cold.step(frame), warm.step(frame)
+        assert one.infos == other.infos
+        np.testing.assert_array_equal(one.regions.atoms, other.regions.atoms)

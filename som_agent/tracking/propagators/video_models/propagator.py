@@ -18,6 +18,7 @@ which an object was added. Three things differ:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,15 @@ class HfPropagator:
         model = load_pretrained(network, where, TrackingError, output_loading_info=True)
         self._model = model.eval().to(self.device)
         self._window = Window.of(model.config, memory_frames)
+        self._begin()
+
+    def fresh(self) -> HfPropagator:
+        """Another one with the same network, which is not loaded again, that has seen nothing yet."""
+        another = copy(self)
+        another._begin()
+        return another
+
+    def _begin(self) -> None:
         self._sessions: dict[int, Any] = {}
         self._features: Any = None
         self._frame: Frame | None = None
