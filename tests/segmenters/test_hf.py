@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 
-from som_agent.errors import SegmenterError
+from som_agent.errors import MissingExtraError, SegmenterError
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.hf import HfSegmenter
 from som_agent.video.frame import Frame
@@ -373,6 +373,8 @@ def test_bad_sources_are_one_clear_line(tmp_path, sam_folder, monkeypatch):
 def test_edgetam_without_timm_says_so(sam_folder, tmp_path, monkeypatch):
     folder = shutil.copytree(sam_folder, tmp_path / "edgetam")
     (folder / "config.json").write_text(json.dumps({"model_type": "edgetam"}))
-    monkeypatch.setattr("transformers.utils.import_utils.is_timm_available", lambda: False)
-    with pytest.raises(SegmenterError, match="timm"):
+    monkeypatch.setattr("transformers.utils.is_timm_available", lambda: False)
+    with pytest.raises(MissingExtraError, match=r'pip install "som-agent\[edgetam\]"') as caught:
         load_segmenter(f"hf:{folder}", device="cpu")
+    assert f"hf:{folder}" in str(caught.value)
+    assert "\n" not in str(caught.value)

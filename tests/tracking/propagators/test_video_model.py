@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from som_agent.errors import InputError, TrackingError
+from som_agent.errors import InputError, MissingExtraError, TrackingError
 from som_agent.tracking.propagators.video_models import batch as video_batch
 from som_agent.tracking.propagators.video_models import propagator as video_model
 from som_agent.tracking.propagators.video_models.batch import carry_together
@@ -351,6 +351,7 @@ def test_edgetam_without_timm_says_so(tmp_path, checkpoints, monkeypatch):
     folder = shutil.copytree(checkpoints("sam2"), tmp_path / "edgetam")
     (folder / "config.json").write_text(json.dumps({"model_type": "edgetam_video"}))
     monkeypatch.setattr("transformers.utils.is_timm_available", lambda: False)
-    with pytest.raises(TrackingError, match='pip install "timm"') as caught:
+    with pytest.raises(MissingExtraError, match=r'pip install "som-agent\[edgetam\]"') as caught:
         HfPropagator(str(folder), device="cpu")
+    assert f"hf:{folder}" in str(caught.value)
     assert "\n" not in str(caught.value)

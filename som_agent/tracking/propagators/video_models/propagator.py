@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from som_agent.errors import InputError, TrackingError
-from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
+from som_agent.pretrained import check_backbone, load_pretrained, local_or_hub, pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.tracking.propagators.base import Propagated
 from som_agent.tracking.propagators.video_models.batch import carry_together
@@ -57,12 +57,12 @@ class HfPropagator:
 
     Raises:
         TrackingError: nothing of that name, damaged files, or a network of another kind.
+        MissingExtraError: EdgeTAM without its extra.
         InputError: a device that is not there, or too few `memory_frames`.
     """
 
     def __init__(self, source: str, *, device: str | None = None, memory_frames: int | None = None) -> None:
         import transformers
-        from transformers.utils import is_timm_available
 
         self.name = f"hf:{source}"
         where = local_or_hub(source, TrackingError)
@@ -72,10 +72,7 @@ class HfPropagator:
             raise TrackingError(
                 f"{self.name} is a {config.model_type} network; propagation works with {known}"
             )
-        if config.model_type == "edgetam_video" and not is_timm_available():
-            raise TrackingError(
-                f'{self.name}: the backbone of EdgeTAM needs one more package: pip install "timm"'
-            )
+        check_backbone(self.name, config.model_type)
         self.device = pick_device(device)
         network, processor = (getattr(transformers, name) for name in _KINDS[config.model_type])
         self._processor = load_pretrained(processor, where, TrackingError)
