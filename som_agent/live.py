@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from som_agent.budget import Budget
 from som_agent.marks.marked import MarkedFrame
+from som_agent.regions import IntArray, Regions
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
-from som_agent.video.frame import Frame
+from som_agent.tracking import PropagationTracker, load_embedder, load_propagator
+from som_agent.video.frame import Frame, Image
 
-__all__ = ["QUALITY", "LiveSession"]
+__all__ = ["QUALITY", "QUALITY_PROPAGATED", "LiveSession", "Quality"]
 
-QUALITY = (1.0, 0.75, 0.5, 0.35)
-"""What gives way, in this order: the share of a picture's sides at which it is segmented."""
+
+@dataclass(frozen=True)
+class Quality:
+    """How well the segmenter looks.
+
+    Attributes:
+        share: of a picture's sides, at which it is segmented.
+        apart: factor on the frames from one look to the next.
+    """
+
+    share: float
+    apart: int = 1
+
+
+QUALITY = (Quality(1.0), Quality(0.75), Quality(0.5), Quality(0.35))
+"""What gives way, in this order, where every frame is segmented."""
+QUALITY_PROPAGATED = (
+    Quality(1.0),
+    Quality(0.75),
+    Quality(0.75, apart=2),
+    Quality(0.5, apart=2),
+    Quality(0.5, apart=4),
+    Quality(0.35, apart=4),
+)
+"""What gives way where a propagator carries masks from look to look."""
 
 
 class LiveSession:
     """A session whose quality steps down while its steps take too long, and up again when there is room.
 
-    Tracks and masks stay at the size of the settings; only the segmenter looks at smaller pictures.
+    Tracks and masks stay at the size of the settings; only the segmenter looks at smaller pictures and, where
+    a propagator carries the masks, less often.
 
     Args:
         segmenter: a name or a segmenter, as for `Session`.
@@ -50,22 +78,35 @@ class LiveSession:
         notice: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        chosen = settings or Settings()
         self._scaled = ScaledSegmenter(load_segmenter(segmenter))
-        self._budget = None if budget_ms is None else Budget(budget_ms, len(QUALITY))
+        self._tracker = _propagating(chosen) if chosen.propagator else None
+        self._levels = QUALITY if self._tracker is None else QUALITY_PROPAGATED
+        self._budget = None if budget_ms is None else Budget(budget_ms, len(self._levels))
+        self._steps_ms: deque[float] = deque()  # the last ones on this level, from one look to the next
         self._notice, self._clock = notice, clock
-        self.session = Session(self._scaled, settings)
+        self.session = Session(self._scaled, chosen, tracker=self._tracker)
 
     def warm_up(self) -> None:
         """Compile and load what the first frames need, so that none is missed meanwhile.
 
-        A segmenter that only reads its regions has none for a made-up picture: with it nothing is done.
+        Made-up pictures are processed by another session, which shares what was loaded and nothing else. A
+        segmenter that only reads its regions has none for them: then the regions are made up too.
         """
-        if self._scaled.ready_made:
-            return
-        rehearsal = Session(self._scaled, self.session.settings, embedder=self.session.embedder)
-        side = self.session.settings.size
-        for k, frame in enumerate((_checkers(side), np.roll(_checkers(side), 2, axis=1))):
-            seen = rehearsal.step(frame, time=float(k))
+        from som_agent.tracking.propagators.video_models.propagator import HfPropagator
+
+        settings = self.session.settings
+        tracker = None
+        if self._tracker is not None:
+            own = self._tracker.propagator
+            another = own.fresh() if isinstance(own, HfPropagator) else load_propagator(settings.propagator)
+            # Both frames are looked at: all code runs.
+            tracker = PropagationTracker(another, every=1, embedder=self._tracker.embedder)
+        segmenter = _MadeUp() if self._scaled.ready_made else self._scaled
+        rehearsal = Session(segmenter, settings, tracker=tracker, embedder=self.session.embedder)
+        squares = _squares(settings.size)
+        for k, labels in enumerate((squares, np.roll(squares, 2, axis=1))):
+            seen = rehearsal.step(_colored(labels), time=float(k))
             _ = seen.image
 
     def step(self, frame: Frame) -> MarkedFrame:
@@ -77,20 +118,56 @@ class LiveSession:
         return marked
 
     def _keep_to(self, budget: Budget, step_ms: float) -> None:
-        before = budget.level
-        level = budget.update(step_ms)
-        if level == before:
+        """Take in how long a step took: a mean from one look to the next, as only looks are slow."""
+        every = 1 if self._tracker is None else self._tracker.every
+        self._steps_ms.append(step_ms)
+        if len(self._steps_ms) < every:
             return
-        self._scaled.share = QUALITY[level]
+        before, level = budget.level, budget.update(sum(self._steps_ms) / every)
+        if level == before:
+            self._steps_ms.popleft()
+            return
+        self._steps_ms.clear()
+        quality = self._levels[level]
+        self._scaled.share = quality.share
+        told = f"segmenting at {quality.share:.0%} of the size"
+        if self._tracker is not None:
+            self._tracker.every = quality.apart * self.session.settings.discover_every
+            told += f", looking at every {_nth(self._tracker.every)}frame"
         what = "over" if level > before else "well within"
-        self._notice(
-            f"steps are {what} the budget of {budget.budget_ms:g} ms: "
-            f"segmenting at {QUALITY[level]:.0%} of the size"
-        )
+        self._notice(f"steps are {what} the budget of {budget.budget_ms:g} ms: {told}")
 
 
-def _checkers(side: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    """A picture with something to segment: squares of chance colours, `[side, side, 3] uint8`."""
-    squares = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+def _propagating(settings: Settings) -> PropagationTracker:
+    embedder = load_embedder(settings.embedder) if settings.embedder else None
+    propagator = load_propagator(settings.propagator)
+    return PropagationTracker(propagator, every=settings.discover_every, embedder=embedder)
+
+
+def _nth(n: int) -> str:
+    """What stands between "every" and the noun: "2nd " for 2, nothing for 1."""
+    if n == 1:
+        return ""
+    return f"{n}{'th' if n % 100 in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')} "
+
+
+class _MadeUp:
+    """The squares of `_squares`, which are ready whatever the frame shows."""
+
+    name = "made-up"
+
+    def segment(self, frame: Frame) -> Regions:
+        """See `Segmenter.segment`."""
+        return Regions.from_labels(_squares(max(frame.image.shape[:2])))
+
+
+def _squares(side: int) -> IntArray:
+    """Labels 1 to 16 of squares, `[side, side] int32`."""
     cell = -(-side // 4)
-    return squares.repeat(cell, axis=0).repeat(cell, axis=1)[:side, :side].copy()
+    labels = np.arange(1, 17, dtype=np.int32).reshape(4, 4)
+    return labels.repeat(cell, axis=0).repeat(cell, axis=1)[:side, :side].copy()
+
+
+def _colored(labels: IntArray) -> Image:
+    """A picture with something to segment: each label in a colour of chance, `[h, w, 3] uint8`."""
+    return np.random.default_rng(0).integers(0, 256, (17, 3), np.uint8)[labels]

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from som_agent.errors import InputError, SomError, first_line
+from som_agent.errors import InputError, MissingExtraError, SomError, first_line
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_pretrained", "local_or_hub", "pick_device"]
+__all__ = ["check_backbone", "load_pretrained", "local_or_hub", "pick_device"]
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -58,6 +58,24 @@ def local_or_hub(name: str, error: type[SomError]) -> str:
     if not _HUB_ID.fullmatch(name):
         raise error(f"there is no folder {name!r}, and a model of the Hugging Face hub is written ORG/NAME")
     return name
+
+
+def check_backbone(name: str, model_type: str) -> None:
+    """See to it that the package is there in which a network's backbone is.
+
+    Args:
+        name: the network as the user named it.
+        model_type: as its configuration has it.
+
+    Raises:
+        MissingExtraError: the backbone of EdgeTAM is one of timm, which is not installed.
+    """
+    if not model_type.startswith("edgetam"):
+        return
+    from transformers.utils import is_timm_available
+
+    if not is_timm_available():
+        raise MissingExtraError(f"{name}, an EdgeTAM network,", "edgetam")
 
 
 def load_pretrained(auto_class: Any, source: str, error: type[SomError], **options: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Cameras that fail: motion JPEG or any bytes over HTTP on loopback, every connection as a test wants it."""
+"""Cameras that fail: motion JPEG or any bytes over HTTP on loopback, every connection as a test wants it.
+
+And what every live source keeps to.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,33 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 
+from som_agent.video.clock import LEAST_STEP_S
+from som_agent.video.frame import Frame
+from som_agent.video.live_state import Backoff
+
 Send: TypeAlias = Callable[[np.ndarray], None]
 Play: TypeAlias = Callable[[Send], None]
 """What one connection shows: it sends pictures `[h, w, 3] uint8` RGB; the connection ends with it."""
+
+QUICK = Backoff(0.02, 0.1)
+"""For tests that wait for another try."""
+
+
+def check_sequence(frames: Sequence[Frame]) -> None:
+    """Numbers and times grow."""
+    assert all(a.index < b.index for a, b in pairwise(frames))
+    assert all(b.time - a.time >= LEAST_STEP_S - 1e-9 for a, b in pairwise(frames))
+    assert frames[0].time >= 0
+
+
+def no_threads_of(name: str) -> bool:
+    return not [thread for thread in threading.enumerate() if name in thread.name]
 
 
 @contextmanager

@@ -9,33 +9,47 @@ import torch
 import transformers
 
 SIDE = 64
-PROMPT = {"hidden_size": 128, "image_size": SIDE, "patch_size": 16, "mask_input_channels": 4}
-DECODER = {
-    "hidden_size": 128,
-    "mlp_dim": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "iou_head_depth": 2,
-    "iou_head_hidden_dim": 16,
-}
-MEMORY = {
-    "memory_attention_hidden_size": 128,
-    "memory_encoder_hidden_size": 128,
-    "mask_downsampler_embed_dim": 128,
-    "memory_fuser_embed_dim": 128,
-    "memory_encoder_output_channels": 64,
-    "memory_attention_num_layers": 1,
-    "memory_attention_feed_forward_hidden_size": 16,
-    "memory_fuser_intermediate_dim": 16,
-    "memory_fuser_num_layers": 1,
-    # Short memories, so that a few frames reach past their end.
-    "num_maskmem": 4,
-    "max_object_pointers_in_encoder": 6,
-}
+SIDE_3 = 56  # of SAM 3, whose patches are of 14 px
 
 
-def sam2_video(**options: Any) -> tuple[Any, Any]:
-    """SAM 2 and SAM 2.1 differ in options only."""
+def prompts(hidden: int, side: int = SIDE, patch: int = 16) -> dict[str, Any]:
+    """A prompt encoder's configuration, for `hidden` channels."""
+    return {"hidden_size": hidden, "image_size": side, "patch_size": patch, "mask_input_channels": 4}
+
+
+def decoder(hidden: int) -> dict[str, Any]:
+    """A mask decoder's."""
+    return {
+        "hidden_size": hidden,
+        "mlp_dim": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "iou_head_depth": 2,
+        "iou_head_hidden_dim": 16,
+    }
+
+
+def memory(hidden: int, maps: int) -> dict[str, Any]:
+    """What a video network has beside a picture network, with `maps` channels of remembered maps."""
+    return {
+        "memory_attention_hidden_size": hidden,
+        "memory_encoder_hidden_size": hidden,
+        "mask_downsampler_embed_dim": hidden,
+        "memory_fuser_embed_dim": hidden,
+        "memory_encoder_output_channels": maps,
+        "memory_attention_num_layers": 1,
+        "memory_attention_feed_forward_hidden_size": 16,
+        "memory_fuser_intermediate_dim": 16,
+        "memory_fuser_num_layers": 1,
+    }
+
+
+def _pyramid(hidden: int) -> dict[str, Any]:
+    return {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]], "fpn_hidden_size": hidden}
+
+
+def sam2_vision(hidden: int) -> dict[str, Any]:
+    """The picture side of SAM 2: Hiera."""
     backbone = {
         "model_type": "sam2_hiera_det_model",
         "hidden_size": 8,
@@ -48,16 +62,98 @@ def sam2_video(**options: Any) -> tuple[Any, Any]:
         "mlp_ratio": 2.0,
         "window_positional_embedding_background_size": [4, 4],
     }
-    vision = {
+    return {
         "backbone_config": backbone,
         "backbone_channel_list": [64, 32, 16, 8],
-        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        "fpn_hidden_size": 128,
+        **_pyramid(hidden),
     }
-    config = transformers.Sam2VideoConfig(
+
+
+def edgetam_vision(hidden: int) -> dict[str, Any]:
+    """The picture side of EdgeTAM: RepViT of timm, cut down."""
+    backbone = {
+        "model_type": "timm_wrapper",
+        "architecture": "repvit_m0_9",
+        "do_pooling": False,
+        "num_classes": 1,
+        "model_args": {
+            "in_chans": 3,
+            "features_only": True,
+            "out_indices": [0, 1, 2, 3],
+            "embed_dim": [8, 16, 24, 32],
+            "depth": [1, 1, 1, 1],
+        },
+    }
+    return {
+        "model_type": "edgetam_vision_model",
+        "backbone_config": backbone,
+        "backbone_channel_list": [32, 24, 16, 8],
+        **_pyramid(hidden),
+    }
+
+
+def sam3_tracker_parts(hidden: int) -> dict[str, Any]:
+    """The three parts of SAM 3's tracker that work on one picture."""
+    backbone = {
+        "model_type": "sam3_vit_model",
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": SIDE_3,
+        "patch_size": 14,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+        "pretrain_image_size": 28,
+    }
+    return {
+        "vision_config": {
+            "model_type": "sam3_vision_model",
+            "backbone_config": backbone,
+            **_pyramid(hidden),
+        },
+        "prompt_encoder_config": prompts(hidden, SIDE_3, 14),
+        "mask_decoder_config": decoder(hidden),
+    }
+
+
+def sam3_finder(vision: dict[str, Any], hidden: int, **text: Any) -> Any:
+    """The configuration of SAM 3's finder; `text` goes to its text encoder."""
+    small = {"hidden_size": hidden, "num_attention_heads": 2}
+    layer = {**small, "num_layers": 1, "intermediate_size": 16}
+    return transformers.Sam3Config(
         vision_config=vision,
-        prompt_encoder_config=PROMPT,
-        mask_decoder_config=DECODER,
+        text_config={
+            "model_type": "clip_text_model",
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "projection_dim": 16,
+            **text,
+        },
+        geometry_encoder_config=layer,
+        detr_encoder_config=layer,
+        detr_decoder_config={**layer, "num_queries": 4},
+        mask_decoder_config=small,
+    )
+
+
+HIDDEN = 128
+MEMORY = {
+    **memory(HIDDEN, 64),
+    # Short memories, so that a few frames reach past their end.
+    "num_maskmem": 4,
+    "max_object_pointers_in_encoder": 6,
+}
+
+
+def sam2_video(**options: Any) -> tuple[Any, Any]:
+    """SAM 2 and SAM 2.1 differ in options only."""
+    config = transformers.Sam2VideoConfig(
+        vision_config=sam2_vision(HIDDEN),
+        prompt_encoder_config=prompts(HIDDEN),
+        mask_decoder_config=decoder(HIDDEN),
         image_size=SIDE,
         memory_attention_rope_feat_sizes=[4, 4],
         **{**MEMORY, **options},
@@ -82,27 +178,7 @@ def sam2_small(**options: Any) -> tuple[Any, Any]:
 
 
 def edgetam_video(**options: Any) -> tuple[Any, Any]:
-    """EdgeTAM's RepViT comes from timm, cut down."""
-    backbone = {
-        "model_type": "timm_wrapper",
-        "architecture": "repvit_m0_9",
-        "do_pooling": False,
-        "num_classes": 1,
-        "model_args": {
-            "in_chans": 3,
-            "features_only": True,
-            "out_indices": [0, 1, 2, 3],
-            "embed_dim": [8, 16, 24, 32],
-            "depth": [1, 1, 1, 1],
-        },
-    }
-    vision = {
-        "model_type": "edgetam_vision_model",
-        "backbone_config": backbone,
-        "backbone_channel_list": [32, 24, 16, 8],
-        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        "fpn_hidden_size": 128,
-    }
+    """EdgeTAM, whose memories go through a perceiver."""
     perceiver = {
         "perceiver_resampler_num_latents": 4,
         "perceiver_resampler_num_latents_2d": 4,
@@ -112,9 +188,9 @@ def edgetam_video(**options: Any) -> tuple[Any, Any]:
         "perceiver_resampler_num_layers": 1,
     }
     config = transformers.EdgeTamVideoConfig(
-        vision_config=vision,
-        prompt_encoder_config=PROMPT,
-        mask_decoder_config=DECODER,
+        vision_config=edgetam_vision(HIDDEN),
+        prompt_encoder_config=prompts(HIDDEN),
+        mask_decoder_config=decoder(HIDDEN),
         image_size=SIDE,
         memory_attention_rope_feat_sizes=[4, 4],
         memory_attention_rope_k_sizes=[2, 2],
@@ -124,64 +200,28 @@ def edgetam_video(**options: Any) -> tuple[Any, Any]:
     return transformers.EdgeTamVideoModel(config), _processor(SIDE)
 
 
-def _sam3_parts() -> dict[str, Any]:
-    backbone = {
-        "model_type": "sam3_vit_model",
-        "hidden_size": 32,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 56,
-        "patch_size": 14,
-        "window_size": 2,
-        "global_attn_indexes": [1],
-        "pretrain_image_size": 28,
-    }
-    vision = {
-        "model_type": "sam3_vision_model",
-        "backbone_config": backbone,
-        "fpn_hidden_size": 128,
-        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-    }
-    return {
-        "vision_config": vision,
-        "prompt_encoder_config": {**PROMPT, "image_size": 56, "patch_size": 14},
-        "mask_decoder_config": DECODER,
-    }
-
-
 def sam3_tracker_video(**options: Any) -> tuple[Any, Any]:
     """The tracker of SAM 3 by itself."""
-    config = transformers.Sam3TrackerVideoConfig(**_sam3_parts(), image_size=56, **{**MEMORY, **options})
-    return transformers.Sam3TrackerVideoModel(config), _processor(56)
+    config = transformers.Sam3TrackerVideoConfig(
+        **sam3_tracker_parts(HIDDEN), image_size=SIDE_3, **{**MEMORY, **options}
+    )
+    return transformers.Sam3TrackerVideoModel(config), _processor(SIDE_3)
 
 
 def sam3_video(**options: Any) -> tuple[Any, Any]:
     """A whole SAM 3: finder and tracker on one backbone, and a tokenizer that spells."""
-    parts = _sam3_parts()
-    small = {"hidden_size": 128, "num_attention_heads": 2}
+    parts = sam3_tracker_parts(HIDDEN)
     letters = [letter + end for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
     vocabulary = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *letters])}
-    finder = transformers.Sam3Config(
-        vision_config=parts["vision_config"],
-        text_config={
-            "model_type": "clip_text_model",
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "projection_dim": 16,
-            "vocab_size": len(vocabulary),
-            "max_position_embeddings": 32,
-            "bos_token_id": 0,
-            "eos_token_id": 1,
-        },
-        geometry_encoder_config={**small, "num_layers": 1, "intermediate_size": 16},
-        detr_encoder_config={**small, "num_layers": 1, "intermediate_size": 16},
-        detr_decoder_config={**small, "num_layers": 1, "intermediate_size": 16, "num_queries": 4},
-        mask_decoder_config=small,
+    finder = sam3_finder(
+        parts["vision_config"],
+        HIDDEN,
+        vocab_size=len(vocabulary),
+        max_position_embeddings=32,
+        bos_token_id=0,
+        eos_token_id=1,
     )
-    tracker = transformers.Sam3TrackerVideoConfig(**parts, image_size=56, **MEMORY)
+    tracker = transformers.Sam3TrackerVideoConfig(**parts, image_size=SIDE_3, **MEMORY)
     config = transformers.Sam3VideoConfig(
         detector_config=finder.to_dict(),
         tracker_config=tracker.to_dict(),
@@ -189,7 +229,7 @@ def sam3_video(**options: Any) -> tuple[Any, Any]:
         fill_hole_area=2,
         **options,
     )
-    tracking = _processor(56)
+    tracking = _processor(SIDE_3)
     tokenizer = transformers.CLIPTokenizer(vocab=vocabulary, merges=[])
     processor = transformers.Sam3VideoProcessor(tracking.image_processor, tracking.video_processor, tokenizer)
     return transformers.Sam3VideoModel(config), processor
@@ -197,13 +237,13 @@ def sam3_video(**options: Any) -> tuple[Any, Any]:
 
 def _processor(side: int) -> Any:
     sizes = {"size": {"height": side, "width": side}, "mask_size": {"height": 16, "width": 16}}
-    kind = "Sam3" if side == 56 else "Sam2"
+    kind = "Sam3" if side == SIDE_3 else "Sam2"
     image = getattr(transformers, f"{kind}ImageProcessor")(**sizes)
     # Picture and video processor of SAM 3 share their numbers in its checkpoints, not in transformers.
     video = transformers.Sam2VideoVideoProcessor(
         size=sizes["size"], image_mean=image.image_mean, image_std=image.image_std
     )
-    return getattr(transformers, f"Sam{'3Tracker' if side == 56 else '2'}VideoProcessor")(image, video)
+    return getattr(transformers, f"Sam{'3Tracker' if side == SIDE_3 else '2'}VideoProcessor")(image, video)
 
 
 FAMILIES = {

@@ -72,7 +72,8 @@ BudgetMs = Annotated[
     typer.Option(
         parser=_positive("--budget-ms", "milliseconds"),
         metavar="N",
-        help="Most milliseconds a frame may take: beyond it, coarser pictures are segmented.",
+        help="Most milliseconds a frame may take on average: beyond it, coarser pictures are segmented, and "
+        "fewer of them with --propagator.",
     ),
 ]
 Http = Annotated[

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from som_agent.errors import SegmenterError
-from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
+from som_agent.pretrained import check_backbone, load_pretrained, local_or_hub, pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.everything import Cutoffs, Steps, grid_points, regions_of_everything
 from som_agent.segmenters.prompts import Prompt
@@ -61,6 +61,7 @@ class HfSegmenter:
 
     Raises:
         SegmenterError: nothing of that name, damaged files, or a network of another kind.
+        MissingExtraError: EdgeTAM without its extra.
         InputError: a device that is not there.
     """
 
@@ -85,6 +86,7 @@ class HfSegmenter:
             raise SegmenterError(
                 f"{self.name} is a {config.model_type} network; mask generation works with {known}"
             )
+        check_backbone(self.name, config.model_type)
         self.device = pick_device(device)
         self._processor = load_pretrained(AutoImageProcessor, where, SegmenterError)
         # transformers 5.23 does not find the tracker inside a whole SAM 3 and would make its weights up.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,9 @@ class PropagationTracker:
         max_tracks: tracks kept at once, unseen ones included.
         embedder: has a say in which unseen object a newcomer is; what the propagator finds again by itself
             is not questioned.
+
+    Attributes:
+        every: as above; it may be changed between frames.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class PropagationTracker:
         self.confirm_looks = confirm_looks
         self.embedder = embedder
         self._lives = Lives(lost_s, max_tracks)
-        self._since = every  # frames since the last look
+        self._since = math.inf  # frames since the last look; no end of them where one is due whatever `every`
         self._bare = 1.0  # share of the picture that was bare right after it
         self._before: _Before | None = None
 
@@ -166,7 +170,7 @@ class PropagationTracker:
         """End all tracks; the confirmed ones."""
         ids = list(self._lives.tracks)
         self.propagator.drop(ids)
-        self._since = self.every
+        self._since = math.inf
         return self._lives.end()
 
     def _look(

@@ -29,13 +29,22 @@ FULL = (2, "som-agent: cannot write to stdout: No space left on device\n")
 
 
 @pytest.mark.parametrize("json", [(), ("--json",)])
-def test_a_full_device(onto, clip, tmp_path, json):
+def test_a_full_device(cli, clip, tmp_path, monkeypatch, json):
     run = tmp_path / "run"
-    with open("/dev/full", "w") as full:
-        track = ["track", clip.path, "-o", run, "--segmenter", clip.segmenter, "--end", 0.3]
-        assert onto(full, *track, *json) == FULL
+    track = ["track", clip.path, "-o", run, "--segmenter", clip.segmenter, "--end", 0.3]
+    for command in (track, ["ask", run, "Which mark is red?"]):
+        with open("/dev/full", "w") as full:
+            monkeypatch.setattr(sys, "stdout", full)
+            done = cli(*command, *json)
+        assert (done.code, done.err) == FULL
         assert sorted(path.name for path in run.iterdir()) == ["marked.mp4", "run.json", "tracks.parquet"]
-        assert onto(full, "ask", run, "Which mark is red?", *json) == FULL
+
+
+def test_a_full_device_in_a_process_of_its_own(onto, picture, tmp_path):
+    """Nothing is left over that Python would try to write when it exits."""
+    labels = f"labels:{picture.parent / 'labels'}"
+    with open("/dev/full", "w") as full:
+        assert onto(full, "mark", picture, "-o", tmp_path / "out.png", "--segmenter", labels) == FULL
 
 
 def test_help_on_a_full_device(onto):

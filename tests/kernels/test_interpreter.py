@@ -19,6 +19,7 @@ def run_gpu_tests(*arguments, **environment):
     )
 
 
+@pytest.mark.timeout(900)  # two minutes where nothing else runs
 def test_kernels_run_interpreted():
     done = run_gpu_tests(
         "tests/kernels/test_triton.py", "tests/kernels/test_strides.py", TRITON_INTERPRET="1"

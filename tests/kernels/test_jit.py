@@ -1,13 +1,11 @@
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import som_kernels as sk
 from som_kernels import _jit
 
 
@@ -23,41 +21,52 @@ def test_machine_code_is_kept_on_disk(tmp_path):
         assert sum(kernel.stats.cache_hits.values()) == hits
 
 
+@pytest.fixture
+def package(tmp_path):
+    """The compiler in a package with two compiled functions, of which one calls the other."""
+    folder = tmp_path / "small"
+    (folder / "twice").mkdir(parents=True)
+    jit = Path(_jit.__file__).read_text()
+    (folder / "_jit.py").write_text(jit)
+    (folder / "_add.py").write_text(
+        "from small._jit import compiled\n@compiled\ndef add(x):\n    return x + 1\n"
+    )
+    (folder / "twice" / "cpu.py").write_text(
+        "from small._add import add\nfrom small._jit import compiled\n"
+        "@compiled\ndef twice(x):\n    return add(add(x))\n"
+    )
+    for path in (folder, folder / "twice"):
+        (path / "__init__.py").touch()
+    return folder
+
+
+def twice_of_40(package, **environment):
+    """What a process of its own computes."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from small.twice.cpu import twice; print(twice(40))"
+    command = [sys.executable, "-c", code, package.parent]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the home folder is not in the environment there")
-def test_nothing_need_be_written(tmp_path):
-    package = tmp_path / "som_kernels"
-    shutil.copytree(Path(sk.__path__[0]), package, ignore=shutil.ignore_patterns("__pycache__", "triton.py"))
+def test_nothing_need_be_written(package, tmp_path, monkeypatch):
     in_the_way = tmp_path / "file"
-    for path in (in_the_way, package / "__pycache__", package / "mask_boxes" / "__pycache__"):
+    for path in (in_the_way, package / "__pycache__", package / "twice" / "__pycache__"):
         path.touch()
-    environment = os.environ | {"HOME": str(in_the_way), "XDG_CACHE_HOME": str(in_the_way / "cache")}
-    environment.pop("NUMBA_CACHE_DIR", None)
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import torch, som_kernels as sk;"
-        "assert sk.__path__[0].startswith(sys.argv[1]);"
-        "print(sk.mask_boxes(torch.ones(1, 2, 3, dtype=torch.bool)).tolist())"
-    )
-    command = [sys.executable, "-c", code, tmp_path]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "[[0, 0, 3, 2]]", done.stderr
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    assert twice_of_40(package, HOME=str(in_the_way), XDG_CACHE_HOME=str(in_the_way / "cache")) == 42
 
 
-def test_a_change_in_another_file_is_noticed(tmp_path):
-    package = tmp_path / "som_kernels"
-    shutil.copytree(Path(sk.__path__[0]), package, ignore=shutil.ignore_patterns("__pycache__", "triton.py"))
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import torch, som_kernels as sk;"
-        "print(sk.mask_boxes(torch.ones(1, 2, 3, dtype=torch.bool)).tolist())"
-    )
-    found = []
-    for _ in range(2):
-        command = [sys.executable, "-c", code, tmp_path]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        found.append(done.stdout.strip())
-        callee = package / "pack_masks" / "cpu.py"
-        callee.write_text(callee.read_text().replace("last_bit(across[k]) + 1", "last_bit(across[k]) + 8"))
-    assert found == ["[[0, 0, 3, 2]]", "[[0, 0, 10, 2]]"]
+def test_a_change_in_another_file_is_noticed(package, tmp_path):
+    cache = tmp_path / "cache"
+    callee = package / "_add.py"
+    assert twice_of_40(package, NUMBA_CACHE_DIR=str(cache)) == 42
+    kept = sorted(cache.rglob("*.nbi"))
+    assert kept, "the machine code is on disk"
+    callee.write_text(callee.read_text().replace("x + 1", "x + 10"))
+    assert twice_of_40(package, NUMBA_CACHE_DIR=str(cache)) == 60
+    assert sorted(cache.rglob("*.nbi")) == kept
 
 
 def test_other_errors_are_not_taken_for_a_missing_cache(monkeypatch):

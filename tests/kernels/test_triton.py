@@ -177,13 +177,13 @@ def test_mask_nms_at_the_threshold():
 
 def test_mask_nms_in_batches():
     generator = torch.Generator().manual_seed(42)
-    masks = torch.zeros(70, 8, 128, dtype=torch.bool)  # 32 words each, so batches are of 32
-    for mask, x in zip(masks, torch.randint(0, 100, (70,), generator=generator).tolist(), strict=True):
-        mask[2:6, x : x + 28] = True
-    scores = torch.rand(70, generator=generator)
+    masks = torch.zeros(40, 4, 128, dtype=torch.bool)  # 16 words each, so batches are of 16
+    for mask, x in zip(masks, torch.randint(0, 100, (40,), generator=generator).tolist(), strict=True):
+        mask[1:3, x : x + 28] = True
+    scores = torch.rand(40, generator=generator)
     results = triton_and_reference(sk.mask_nms, masks, scores, 0.4)
     assert_same(*results)
-    assert 2 < len(results[0][0]) < 35
+    assert 2 < len(results[0][0]) < 20
 
 
 def test_paint_labels(few_masks):
@@ -227,7 +227,8 @@ def test_remove_small_regions(mask_stack, what, monkeypatch):
 
     monkeypatch.setattr(module, "BLOCK", 2048)  # the interpreter minds programs, not lanes
     monkeypatch.setattr(module, "PAIRS", 128)
-    assert_same(*triton_and_reference(sk.remove_small_regions, mask_stack[:3, :24], 9, what))
+    few = mask_stack[::4][:3, :16]
+    assert_same(*triton_and_reference(sk.remove_small_regions, few, 9, what))
 
 
 @pytest.mark.parametrize("min_area", [0, 2, 2**31 - 1])

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -29,6 +31,15 @@ MASK = {  # of a picture of 4 x 2 pixels; the counts are COCO's
 }
 
 
+on_tables = SimpleNamespace(
+    **{
+        name: partial(getattr(repair, name), video=False)
+        for name in ("merge", "split", "rename", "reassign", "delete", "undo")
+    }
+)
+"""The edits without drawing the video anew, which takes its time."""
+
+
 @pytest.fixture
 def run(run_dir, tmp_path):
     return read_run(shutil.copytree(run_dir, tmp_path / "run"))
@@ -45,8 +56,25 @@ def number(run_dir, clip):
     return numbers
 
 
+@pytest.fixture
+def halved(run):
+    """The run with mark 1 split at 1 s: its later half is mark 4."""
+    return on_tables.split(run, 1, 1.0)
+
+
+def recorded(clip, path, source=None, **cut):
+    """The clip recorded into a folder; `source` is a copy of it."""
+    with open_video(source or clip.path, **cut) as video:
+        record(video, Session(clip.segmenter), path, cut=cut or None)
+    return read_run(path)
+
+
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def contents(run):
+    return {name: (run.path / name).read_bytes() for name in files(run.path)}
 
 
 def rows_of(run):
@@ -66,40 +94,40 @@ def same_tables(a, b):
 
 def test_split_and_merge_are_each_others_undoing(run, number):
     red = number[1]
-    halves = repair.split(run, red, 1.0, video=False)
+    halves = on_tables.split(run, red, 1.0)
     assert set(halves.history.marks) == {1, 2, 3, 4}
     old, new = halves.history.traces[red], halves.history.traces[4]
     assert old.times.max() < 1.0 <= new.times.min()
     assert len(old) + len(new) == len(run.history.traces[red])
     assert halves.history.marks[4].label == "4"
     assert halves.history.marks[4].color not in {info.color for info in run.history.marks.values()}
-    whole = repair.merge(halves, 4, red, video=False)
+    whole = on_tables.merge(halves, 4, red)
     same_tables(run, whole)
     assert whole.info["repairs"]["retired"] == [4]
 
 
 def test_a_number_is_never_given_twice(run):
     for expected in (4, 5):
-        run = repair.undo(repair.split(run, 1, 1.0, video=False), video=False)
+        run = on_tables.undo(on_tables.split(run, 1, 1.0))
         assert run.info["repairs"]["retired"][-1] == expected
-    run = repair.merge(repair.split(run, 1, 1.0, video=False), 1, 6, video=False)
-    assert 7 in repair.split(run, 2, 1.0, video=False).history.marks
+    run = on_tables.merge(on_tables.split(run, 1, 1.0), 1, 6)
+    assert 7 in on_tables.split(run, 2, 1.0).history.marks
 
 
 def test_two_that_are_seen_together_are_not_one(run, number):
-    before = files(run.path)
+    before = contents(run)
     with pytest.raises(
         InputError, match=r"both visible in 24 frames, first at 0\.000 s: .*--force"
     ) as caught:
         repair.merge(run, number[1], number[2])
     assert "\n" not in str(caught.value)
-    assert files(run.path) == before, "nothing was written"
+    assert contents(run) == before, "nothing was written"
     assert repair.log(run) == []
 
 
 def test_unless_it_is_forced(run, clip, number):
     a, b = number[1], number[2]
-    one = repair.merge(run, a, b, force=True, video=False)
+    one = on_tables.merge(run, a, b, force=True)
     assert set(one.history.marks) == {min(a, b), number[3]}
     trace = one.history.traces[min(a, b)]
     assert len(trace) == 24
@@ -116,21 +144,21 @@ def test_unless_it_is_forced(run, clip, number):
 
 def test_reassign_in_time_and_in_frames(run, number):
     green, blue = number[3], number[2]
-    run = repair.delete(run, blue, since=1.2, until=1.6, video=False)
+    run = on_tables.delete(run, blue, since=1.2, until=1.6)
     assert [f for f in range(24) if f not in run.history.traces[blue].frames] == [12, 13, 14, 15]
-    run = repair.reassign(run, green, blue, since=1.2, until=1.4, video=False)
-    run = repair.reassign(run, green, blue, frames=[14], video=False)
+    run = on_tables.reassign(run, green, blue, since=1.2, until=1.4)
+    run = on_tables.reassign(run, green, blue, frames=[14])
     moved = [f for f in range(12, 24) if f not in run.history.traces[green].frames]
     assert moved == [12, 13, 14]
     assert [f for f in range(24) if f not in run.history.traces[blue].frames] == [15]
     assert all(a < b for a, b in pairwise(run.history.traces[blue].times))
     with pytest.raises(InputError, match="both visible in 1 frames"):
-        repair.reassign(run, green, blue, frames=[18], video=False)
+        on_tables.reassign(run, green, blue, frames=[18])
 
 
 def test_everything_of_a_mark(run, number):
     green = number[3]
-    done = repair.delete(run, green, video=False)
+    done = on_tables.delete(run, green)
     assert green not in done.history.marks
     assert done.info["repairs"]["retired"] == [green]
     assert green not in {row["mark"] for row in rows_of(done)}
@@ -141,9 +169,9 @@ def test_everything_of_a_mark(run, number):
 def test_identities_that_were_swapped(run, number, clip):
     """From 1 s on red and blue have each other's number: put right with three edits."""
     red, blue = number[1], number[2]
-    run = repair.split(run, red, 1.0, video=False)
-    run = repair.reassign(run, blue, red, since=1.0, video=False)
-    run = repair.reassign(run, 4, blue, video=False)
+    run = on_tables.split(run, red, 1.0)
+    run = on_tables.reassign(run, blue, red, since=1.0)
+    run = on_tables.reassign(run, 4, blue)
     for mark, before, after in ((red, 1, 2), (blue, 2, 1)):
         trace = run.history.traces[mark]
         assert len(trace) == 24
@@ -154,7 +182,7 @@ def test_identities_that_were_swapped(run, number, clip):
 
 def test_names_are_drawn_answered_and_asked(run, number):
     red = number[1]
-    run = repair.rename(run, red, "left cup", video=False)
+    run = on_tables.rename(run, red, "left cup")
     assert run.history.marks[red].label == "left cup"
     answer = ask("Which mark is red?", run.history, run.pictures)
     assert [mark.label for mark in answer.marks] == ["left cup"]
@@ -167,7 +195,7 @@ def test_names_are_drawn_answered_and_asked(run, number):
         asked = ask(question, run.history, run.pictures)
         assert [mark.mark for mark in asked.marks] == [red]
         assert not asked.unsupported
-    run = repair.split(run, "left cup", 1.0, video=False)
+    run = on_tables.split(run, "left cup", 1.0)
     assert run.history.marks[4].label == "4"
 
 
@@ -178,11 +206,11 @@ def test_labels_that_cannot_be(run, label):
 
 
 def test_a_label_names_one_mark(run):
-    run = repair.rename(run, 1, "cup", video=False)
+    run = on_tables.rename(run, 1, "cup")
     for label in ("Cup", "3"):
         with pytest.raises(InputError, match="already"):
             repair.rename(run, 2, label)
-    assert repair.rename(run, 1, "1", video=False).history.marks[1].label == "1"
+    assert on_tables.rename(run, 1, "1").history.marks[1].label == "1"
 
 
 @pytest.mark.parametrize(
@@ -199,21 +227,21 @@ def test_a_label_names_one_mark(run):
     ],
 )
 def test_what_is_refused_changes_nothing(run, edit, says):
-    before = {name: (run.path / name).read_bytes() for name in files(run.path)}
+    before = contents(run)
     with pytest.raises(InputError, match=says):
         edit(run)
-    assert {name: (run.path / name).read_bytes() for name in files(run.path)} == before
+    assert contents(run) == before
 
 
 def test_undoing_is_exact(run, number):
     tracks = (run.path / "tracks.parquet").read_bytes()
     steps = [run]
-    steps.append(repair.split(steps[-1], 1, 1.0, video=False))
-    steps.append(repair.rename(steps[-1], 2, "cup", video=False))
-    steps.append(repair.merge(steps[-1], 1, 3, force=True, video=False))
-    steps.append(repair.delete(steps[-1], "cup", until=0.5, video=False))
+    steps.append(on_tables.split(steps[-1], 1, 1.0))
+    steps.append(on_tables.rename(steps[-1], 2, "cup"))
+    steps.append(on_tables.merge(steps[-1], 1, 3, force=True))
+    steps.append(on_tables.delete(steps[-1], "cup", until=0.5))
     for before in steps[-2::-1]:
-        same_tables(before, repair.undo(read_run(run.path), video=False))
+        same_tables(before, on_tables.undo(read_run(run.path)))
     assert (run.path / "tracks.parquet").read_bytes() == tracks
     assert read_run(run.path).info["marks"] == run.info["marks"]
     with pytest.raises(InputError, match="no edit that could be undone"):
@@ -224,9 +252,8 @@ def test_undoing_is_exact(run, number):
     assert told[4]["undo"] == 4
 
 
-def test_the_log(run):
-    run = repair.split(run, 1, 1.0, video=False)
-    run = repair.undo(run, video=False)
+def test_the_log(halved):
+    run = on_tables.undo(halved)
     first, second = [json.loads(line) for line in (run.path / "edits.jsonl").read_text().splitlines()]
     assert list(first) == ["edit", "at", "by", "did", "rows", "text"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", first["at"])
@@ -244,11 +271,11 @@ class Killed(BaseException):
 @pytest.mark.parametrize("moves", range(7))
 def test_a_kill_at_any_moment_leaves_a_run(run, monkeypatch, moves, is_undo):
     def edit(of):
-        return repair.undo(of, video=False) if is_undo else repair.split(of, 1, 1.0, video=False)
+        return on_tables.undo(of) if is_undo else on_tables.split(of, 1, 1.0)
 
     before = read_run(run.path)
     if is_undo:
-        before = repair.merge(run, 1, 2, force=True, video=False)
+        before = on_tables.merge(run, 1, 2, force=True)
     reference = read_run(shutil.copytree(run.path, run.path.parent / "reference"))
     after = edit(reference)
     left = iter(range(moves))
@@ -280,25 +307,22 @@ def test_a_kill_at_any_moment_leaves_a_run(run, monkeypatch, moves, is_undo):
         same_tables(after, edit(read_run(run.path)))
 
 
-def test_a_run_that_was_recorded_anew_has_no_edits(run, clip):
-    repair.split(run, 1, 1.0, video=False)
-    repair.delete(run, 2, video=False)
-    with open_video(clip.path) as video:
-        record(video, Session(clip.segmenter), run.path)
+def test_a_run_that_was_recorded_anew_has_no_edits(halved, clip):
+    on_tables.delete(halved, 2)
+    run = recorded(clip, halved.path)
     assert repair.log(run.path) == []
-    assert set(read_run(run.path).history.marks) == {1, 2, 3}
-    again = repair.split(read_run(run.path), 1, 1.5, video=False)
+    assert set(run.history.marks) == {1, 2, 3}
+    again = on_tables.split(run, 1, 1.5)
     assert len(repair.log(again)) == 1
-    assert set(repair.undo(again, video=False).history.marks) == {1, 2, 3}
+    assert set(on_tables.undo(again).history.marks) == {1, 2, 3}
 
 
-def test_a_damaged_log_is_named(run):
-    repair.split(run, 1, 1.0, video=False)
-    log = run.path / "edits.jsonl"
+def test_a_damaged_log_is_named(halved):
+    log = halved.path / "edits.jsonl"
     log.write_text(log.read_text() + '{"edit": 2}\n')
     with pytest.raises(InputError, match=r"line 2 of .*edits\.jsonl makes no sense"):
-        repair.undo(run)
-    assert read_run(run.path).history.marks
+        repair.undo(halved)
+    assert read_run(halved.path).history.marks
 
 
 class TestVideo:
@@ -319,7 +343,7 @@ class TestVideo:
 
     def test_unless_it_is_not_wanted(self, run):
         before = (run.path / "marked.mp4").read_bytes()
-        run = repair.delete(run, 1, video=False)
+        run = on_tables.delete(run, 1)
         assert (run.path / "marked.mp4").read_bytes() == before
         assert run.info["repairs"]["video"] == "as it was before: it was not asked for"
         run = repair.draw(run)
@@ -328,22 +352,19 @@ class TestVideo:
 
     def test_a_source_that_is_gone(self, clip, tmp_path):
         source = shutil.copy(clip.path, tmp_path / "moved.mp4")
-        with open_video(source) as video:
-            record(video, Session(clip.segmenter), tmp_path / "run")
-        before = (tmp_path / "run" / "marked.mp4").read_bytes()
-        (tmp_path / "moved.mp4").unlink()
-        run = repair.delete(read_run(tmp_path / "run"), 1)
+        before = recorded(clip, tmp_path / "run", source)
+        drawn = (before.path / "marked.mp4").read_bytes()
+        source.unlink()
+        run = repair.delete(before, 1)
         assert 1 not in run.history.marks
-        assert (run.path / "marked.mp4").read_bytes() == before
+        assert (run.path / "marked.mp4").read_bytes() == drawn
         assert run.info["repairs"]["video"].startswith("as it was before: its source ")
         with pytest.raises(InputError, match=r"cannot be drawn anew: its source .* is not there"):
             repair.draw(run)
 
     def test_a_cut_run(self, clip, tmp_path):
-        cut = {"start": 0.5, "end": 1.5, "every": 2}
-        with open_video(clip.path, **cut) as video:
-            record(video, Session(clip.segmenter), tmp_path / "run", cut=cut)
-        run = repair.rename(read_run(tmp_path / "run"), 1, "cup")
+        run = recorded(clip, tmp_path / "run", start=0.5, end=1.5, every=2)
+        run = repair.rename(run, 1, "cup")
         assert run.info["repairs"]["video"] == "with all edits"
         assert len(self.frames(run)) == 5
 

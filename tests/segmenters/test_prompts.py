@@ -12,7 +12,7 @@ from som_agent.segmenters.best_region import best_region
 from som_agent.segmenters.hierarchy import HierarchySegmenter
 from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
-from tests.segmenters import test_hf as hf
+from tests import tiny_image_models as tiny
 from tests.segmenters import test_sam as sam
 
 torch.set_num_threads(1)
@@ -43,8 +43,8 @@ def checkpoints(tmp_path_factory):
         if family == "edgetam":
             pytest.importorskip("timm", reason="EdgeTAM's backbone is timm's")
         if family not in made:
-            seed = {"sam": 2, "sam_hq": 2, "sam3_tracker": 2}.get(family, 0)  # masks that are there
-            folder = hf.save(family, tmp_path_factory.mktemp(family), seed)
+            seeds = {"sam": 2, "sam_hq": 2, "sam3_tracker": 2, "edgetam": 3}  # masks that are there
+            folder = tiny.save(family, tmp_path_factory.mktemp(family), seeds.get(family, 0))
             made[family] = load_segmenter(f"hf:{folder}", device="cpu")
         return made[family]
 
@@ -74,7 +74,7 @@ def by_transformers(segmenter, processor, frame, prompt):
     [pytest.param(f, marks=pytest.mark.slow) if f in ("edgetam", "sam2_video") else f for f in PROCESSORS],
 )
 def test_networks_of_transformers_give_their_own_masks(checkpoints, family):
-    segmenter, frame = checkpoints(family), hf.picture()
+    segmenter, frame = checkpoints(family), tiny.picture()
     processor = getattr(transformers, PROCESSORS[family])(segmenter._processor)
     areas = set()
     for prompt in PROMPTS.values():
@@ -179,9 +179,9 @@ def test_arrays_become_plain_numbers():
 )
 def test_a_prompt_outside_the_frame_is_refused(prompt):
     with pytest.raises(InputError, match="side the 64x36 px of Frame") as caught:
-        HierarchySegmenter().prompted(hf.picture(), prompt)
+        HierarchySegmenter().prompted(tiny.picture(), prompt)
     assert "\n" not in str(caught.value)
-    Prompt([(63.9, 35.9)], box=(0, 0, 64, 36)).check(hf.picture())
+    Prompt([(63.9, 35.9)], box=(0, 0, 64, 36)).check(tiny.picture())
 
 
 BOXES = {1: (10, 10, 60, 50), 2: (90, 20, 150, 90), 4: (20, 70, 70, 110)}

@@ -53,6 +53,21 @@ def test_numbers_stay_between_looks_and_across_them(make):
     assert len({*run.of(1), *run.of(2)}) == 2
 
 
+def test_how_often_it_looks_may_change_between_frames(make):
+    """A cut is looked at whatever is changed in that moment."""
+    first, second = make.labels(boxes(0), SIZE), make.labels({3: (0, 0, 60, 80), 7: (60, 0, 120, 80)}, SIZE)
+    tracker, looks = PropagationTracker(load_propagator("flow"), every=2), []
+    for i in range(24):
+        if i in (5, 16):
+            tracker.every = 7 if i == 5 else 50
+        labels = first if i < 15 else second
+        if tracker.wants_regions:
+            looks.append(i)
+        regions = Regions.from_labels(labels) if looks[-1] == i else None
+        tracker.update(Frame(textured(make, labels), i, i / 10), regions)
+    assert looks == [0, 2, 4, 11, 16], "the cut at 15 is known after it"
+
+
 def test_a_newcomer_is_found_at_a_look_and_shown_when_it_is_found_again(make):
     maps = [make.labels({**boxes(0), **({3: (60, 4, 78, 24)} if i >= 2 else {})}, SIZE) for i in range(16)]
     ids = Run(make, maps, every=4, confirm_looks=2).of(3)

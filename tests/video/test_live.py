@@ -4,7 +4,6 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,16 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from som_agent.errors import InputError
-from som_agent.video import Frame, VideoSource, open_video
+from som_agent.video import Frame, VideoSource
 from som_agent.video.arrivals import Arrivals
 from som_agent.video.clock import LEAST_STEP_S, SessionClock
 from som_agent.video.letterbox import letterboxed
-from som_agent.video.live import LiveSource, open_live
+from som_agent.video.live import LiveSource
 from som_agent.video.live_state import Backoff
-from som_agent.video.paced import paced
-from tests.cameras import camera, served, show, silence, then
-
-QUICK = Backoff(0.02, 0.1)
+from tests.cameras import QUICK, check_sequence, no_threads_of
 
 
 def pictures(n: int, size: tuple[int, int] = (96, 64)) -> list[np.ndarray]:
@@ -63,16 +59,6 @@ def plays(*scripts):
 
 def timed(images, start=0.0, step=0.02):
     return [(image, start + step * i) for i, image in enumerate(images)]
-
-
-def check_sequence(frames):
-    assert all(a.index < b.index for a, b in pairwise(frames))
-    assert all(b.time - a.time >= LEAST_STEP_S - 1e-9 for a, b in pairwise(frames))
-    assert frames[0].time >= 0
-
-
-def no_threads_of(name):
-    return not [thread for thread in threading.enumerate() if name in thread.name]
 
 
 def test_an_attentive_reader_gets_every_frame():
@@ -315,177 +301,3 @@ def test_waits_grow_to_a_bound_and_differ():
     backoff = Backoff(0.5, 8.0, 0.5)
     assert [backoff.wait_s(tries, 0) for tries in range(6)] == [0.5, 1, 2, 4, 8, 8]
     assert [backoff.wait_s(tries, 1) for tries in (0, 5, 10_000)] == [0.25, 4, 4]
-
-
-class TestPaced:
-    def test_by_the_clock(self, tmp_path, clips):
-        video = paced(open_video(clips.make(tmp_path / "a.mp4", 15)), speed=2)
-        assert (video.size, video.is_live, video.frame_count) == ((96, 64), False, 15)
-        start = time.monotonic()
-        frames = list(video)
-        assert 0.2 < time.monotonic() - start < 2
-        assert [clips.number_of(frame.image) for frame in frames] == list(range(15))
-        np.testing.assert_allclose([frame.time for frame in frames], np.arange(15) / 60, atol=1e-3)
-
-    def test_laps_go_on(self, tmp_path, clips):
-        video = paced(open_video(clips.make(tmp_path / "a.mp4", 10)), speed=math.inf, loop=True)
-        assert video.is_live
-        frames = [frame for frame, _ in zip(video, range(35), strict=False)]
-        assert [frame.index for frame in frames] == list(range(35))
-        assert [clips.number_of(frame.image) for frame in frames] == [i % 10 for i in range(35)]
-        np.testing.assert_allclose([frame.time for frame in frames], np.arange(35) / 30, atol=1e-3)
-
-    def test_it_can_be_interrupted(self, tmp_path, clips):
-        video = paced(open_video(clips.make(tmp_path / "a.mp4", times=[0, 30.0])))
-        frames = iter(video)
-        next(frames)
-        threading.Timer(0.05, video.interrupt).start()
-        start = time.monotonic()
-        assert next(frames, None) is None
-        assert time.monotonic() - start < 5
-        video.close()
-
-    @pytest.mark.parametrize("speed", [0, -1, math.nan])
-    def test_speeds_that_make_no_sense(self, tmp_path, clips, speed):
-        with pytest.raises(InputError, match="makes no sense"):
-            paced(open_video(clips.make(tmp_path / "a.mp4", 3)), speed=speed)
-
-
-def test_a_file_is_played_once(tmp_path, clips):
-    with open_live(clips.make(tmp_path / "a.mp4", 12)) as live:
-        assert live.size == (96, 64)
-        assert live.fps == pytest.approx(30, rel=0.02)
-        frames = list(live)
-    assert frames[-1].index == 11
-    assert clips.number_of(frames[-1].image) == 11
-    assert live.problem is None
-
-
-def test_a_slow_file_is_not_silent(tmp_path, clips):
-    with open_live(clips.make(tmp_path / "slow.mp4", times=[0, 1.0]), silent_s=0.2) as live:
-        assert [round(frame.time, 3) for frame in live] == [0.0, 1.0]
-    assert live.problem is None
-
-
-def test_what_is_not_there():
-    with pytest.raises(InputError, match=r"no such file: /nowhere/a\.mp4"):
-        open_live("/nowhere/a.mp4")
-    with pytest.raises(InputError, match="unknown kind of address s3://"):
-        open_live("s3://bucket/a.mp4")
-
-
-class TestAddresses:
-    """Real servers, read in a real process."""
-
-    def test_a_camera_with_every_fault(self, clips):
-        """It drops, goes silent, freezes, goes black and changes its size, and comes back each time."""
-        moving = [clips.scene(i, 96, 64) for i in range(12)]
-        black, wide = [np.zeros((64, 96, 3), np.uint8)], [clips.scene(3, 128, 64)]
-        end = threading.Event()
-        notices = []
-        with (
-            camera(
-                show(moving),
-                then(show(moving), silence(30)),
-                then(show(moving[:6]), show(black, laps=125), show([clips.scene(7, 96, 64)])),
-                then(show(wide, laps=20), lambda _: end.set(), show(wide, laps=400)),
-            ) as address,
-            open_live(address, backoff=QUICK, silent_s=1.0, notice=notices.append) as live,
-        ):
-            frames, most_frozen_s, dark = [], 0.0, 0
-            while not end.is_set():
-                frame = live.wait(1)
-                if frame is not None:
-                    frames.append(frame)
-                    dark += frame.image.max() == 0
-                    most_frozen_s = max(most_frozen_s, live.state.frozen_s)
-            state = live.state
-            check_sequence(frames)
-            assert state.reconnects == 3
-            assert state.delivered + state.dropped == frames[-1].index + 1
-            assert dark > 20, "black frames are frames"
-            assert 1.5 < most_frozen_s < 4
-            assert all(frame.image.shape == (64, 96, 3) for frame in frames)
-            assert state.resized > 5
-            assert frames[-1].image[:8].max() == 0, "bars above"
-            assert frames[-1].image[12:20].max() > 200
-            start = time.monotonic()
-        assert time.monotonic() - start < 1
-        text = "\n".join(notices)
-        for words in (
-            "trying again",
-            "gave no picture for 1 s: trying again",
-            "is back after",
-            "has shown the same picture for 2 s",
-            "are 128x64 px now: they are scaled to 96x64 px",
-        ):
-            assert words in text
-
-    def test_closing_while_the_server_is_silent(self, clips):
-        with camera(then(show([clips.scene(i, 96, 64) for i in range(12)]), silence(30))) as address:
-            live = open_live(address, silent_s=20)
-            while live.wait(0.3) is not None:
-                pass
-            process = live._video._process
-            start = time.monotonic()
-            live.close()
-            assert time.monotonic() - start < 1
-            assert process.poll() is not None, "no process is left"
-            assert no_threads_of(address)
-
-    def test_a_reader_that_crashes(self, clips):
-        """FFmpeg or a driver takes its process down with it: another one is started."""
-        with (
-            camera(show([clips.scene(i, 96, 64) for i in range(12)], laps=100)) as address,
-            open_live(address, backoff=QUICK) as live,
-        ):
-            first = live.wait(5)
-            live._video._process.kill()
-            deadline = time.monotonic() + 20
-            while live.state.reconnects == 0 and time.monotonic() < deadline:
-                last = live.wait(0.1)
-            assert live.state.reconnects == 1
-            assert "the process that reads it ended" in live.state.trouble
-            last = live.wait(5)
-            assert last.index > first.index
-
-    def test_timestamps_that_begin_anew(self, tmp_path, clips):
-        """A transport stream whose sender was restarted, in one connection."""
-        data = clips.make(tmp_path / "a.ts", 30, form="mpegts").read_bytes()
-
-        def answer(handler, number):
-            handler.send_response(200)
-            handler.end_headers()
-            for _ in range(3):
-                handler.wfile.write(data)
-
-        with served(answer) as address, open_live(address, reconnect=False) as live:
-            frames = list(live)
-        check_sequence(frames)
-        assert live.state.delivered + live.state.dropped > 60
-        assert frames[-1].time < 20
-
-    def test_a_video_on_a_web_server_is_played_to_its_end(self, tmp_path, clips):
-        data = clips.make(tmp_path / "a.mp4", 20, faststart=True).read_bytes()
-
-        def answer(handler, number):
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(len(data)))
-            handler.end_headers()
-            handler.wfile.write(data)
-
-        with served(answer) as address, open_live(address) as live:
-            start = time.monotonic()
-            frames = list(live)
-            assert time.monotonic() - start > 0.4, "at its own pace"
-        assert live.problem is None
-        assert clips.number_of(frames[-1].image) == 19
-        check_sequence(frames)
-
-    def test_nobody_answers(self):
-        with pytest.raises(InputError, match=r"http://me:\*\*\*@127.0.0.1:9/x cannot be opened: .*refused"):
-            open_live("http://me:secret@127.0.0.1:9/x")
-
-    def test_a_camera_that_is_not_there(self):
-        with pytest.raises(InputError, match="camera 97 cannot be opened or gives no picture"):
-            open_live(97)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from som_agent.errors import InputError, TrackingError
+from som_agent.errors import InputError, MissingExtraError, TrackingError
 from som_agent.tracking.propagators.video_models import batch as video_batch
 from som_agent.tracking.propagators.video_models import propagator as video_model
 from som_agent.tracking.propagators.video_models.batch import carry_together
@@ -264,6 +264,21 @@ def test_an_object_that_is_hidden_comes_back(checkpoints):
     assert found == [[], [7, 3], [], [], [7, 3], [7, 3]]
 
 
+def test_a_fresh_one_shares_the_network_alone(checkpoints):
+    used = Stream(checkpoints("sam2"), 4, {0: {1: 0}})
+    fresh = used.propagator.fresh()
+    assert fresh._model is used.propagator._model
+    with pytest.raises(InputError, match="after the first frame"):
+        fresh.put([1], MASKS[:1])
+    fresh.step(Frame(np.zeros((9, 9, 3), np.uint8), 0, 0.0))  # of another size
+    fresh.put([2], np.ones((1, 9, 9), bool))
+    again = used.propagator.step(Frame(pictures(5)[4], 12, 0.4))
+    assert list(again.ids) == [1]
+    np.testing.assert_array_equal(
+        again.regions.atoms, Stream(checkpoints("sam2"), 5, {0: {1: 0}}).answers[-1].regions.atoms
+    )
+
+
 @pytest.mark.parametrize(("h", "w"), [(H, W), (9, 700), (3, 5)])
 def test_an_object_of_one_pixel_is_an_object(checkpoints, h, w):
     propagator = HfPropagator(checkpoints("sam2"), device="cpu")
@@ -336,6 +351,7 @@ def test_edgetam_without_timm_says_so(tmp_path, checkpoints, monkeypatch):
     folder = shutil.copytree(checkpoints("sam2"), tmp_path / "edgetam")
     (folder / "config.json").write_text(json.dumps({"model_type": "edgetam_video"}))
     monkeypatch.setattr("transformers.utils.is_timm_available", lambda: False)
-    with pytest.raises(TrackingError, match='pip install "timm"') as caught:
+    with pytest.raises(MissingExtraError, match=r'pip install "som-agent\[edgetam\]"') as caught:
         HfPropagator(str(folder), device="cpu")
+    assert f"hf:{folder}" in str(caught.value)
     assert "\n" not in str(caught.value)

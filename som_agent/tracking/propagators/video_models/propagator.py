@@ -18,12 +18,13 @@ which an object was added. Three things differ:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from som_agent.errors import InputError, TrackingError
-from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
+from som_agent.pretrained import check_backbone, load_pretrained, local_or_hub, pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.tracking.propagators.base import Propagated
 from som_agent.tracking.propagators.video_models.batch import carry_together
@@ -56,12 +57,12 @@ class HfPropagator:
 
     Raises:
         TrackingError: nothing of that name, damaged files, or a network of another kind.
+        MissingExtraError: EdgeTAM without its extra.
         InputError: a device that is not there, or too few `memory_frames`.
     """
 
     def __init__(self, source: str, *, device: str | None = None, memory_frames: int | None = None) -> None:
         import transformers
-        from transformers.utils import is_timm_available
 
         self.name = f"hf:{source}"
         where = local_or_hub(source, TrackingError)
@@ -71,16 +72,22 @@ class HfPropagator:
             raise TrackingError(
                 f"{self.name} is a {config.model_type} network; propagation works with {known}"
             )
-        if config.model_type == "edgetam_video" and not is_timm_available():
-            raise TrackingError(
-                f'{self.name}: the backbone of EdgeTAM needs one more package: pip install "timm"'
-            )
+        check_backbone(self.name, config.model_type)
         self.device = pick_device(device)
         network, processor = (getattr(transformers, name) for name in _KINDS[config.model_type])
         self._processor = load_pretrained(processor, where, TrackingError)
         model = load_pretrained(network, where, TrackingError, output_loading_info=True)
         self._model = model.eval().to(self.device)
         self._window = Window.of(model.config, memory_frames)
+        self._begin()
+
+    def fresh(self) -> HfPropagator:
+        """Another one with the same network, which is not loaded again, that has seen nothing yet."""
+        another = copy(self)
+        another._begin()
+        return another
+
+    def _begin(self) -> None:
         self._sessions: dict[int, Any] = {}
         self._features: Any = None
         self._frame: Frame | None = None
