@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, Regions
-from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap
+from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap, totals
 from som_agent.tracking.embedders import Embedder
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.flow import backward_flow, gray, warp_labels
@@ -213,8 +213,9 @@ class AssociationTracker:
         pairs = [(i, j) for i, j in possible if score[i, j] >= self.min_iou]
         rows = [i for i, _ in pairs]
         others = self._claimed([tracks[i] for i in rows], regions, time)
+        given = _given_to_others(possible, warped.regions, regions)
         for k, (i, j) in enumerate(pairs):
-            others[k] |= _given_to_others(i, possible, warped.regions, regions)
+            others[k] |= given[i]
             if j >= m:
                 members[j] &= ~others[k]
         kept = disentangle(members[[j for _, j in pairs]], warped.regions.members[rows], shared[rows])
@@ -238,22 +239,23 @@ class AssociationTracker:
         return claimed(found, [track for track in others if track.outline is not None], regions, time)
 
 
-def _given_to_others(
-    track: int, pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions
-) -> BoolArray:
-    """Atoms of the regions that go to other tracks, but for those that overlapped with this one before.
+def _given_to_others(pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions) -> BoolArray:
+    """For each track the regions that go to others, but for those that overlapped with it before.
 
     Args:
-        track: row of the track.
         pairs: rows of tracks, and of what goes to them; past the last region it is no region.
         before: the tracks' masks before.
         regions: the present regions.
+
+    Returns:
+        `[N, A + 1] bool`.
     """
-    atoms = np.zeros(regions.members.shape[1], bool)
+    given = np.zeros((len(before), regions.members.shape[1]), bool)
     for i, j in pairs:
-        if i != track and j < len(regions) and not (before.members[i] & before.members[track]).any():
-            atoms |= regions.members[j]
-    return atoms
+        if j < len(regions):
+            given[i] = regions.members[j]
+    apart = totals(before.members, before.members.T) == 0
+    return totals(apart, given) > 0
 
 
 def _centers(regions: Regions) -> FloatArray:

@@ -12,7 +12,7 @@ from som_agent.tracking.associate import best_pairs
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import MOMENTUM_S, Track
-from som_agent.tracking.shapes import Shape, box_of, under, weighed
+from som_agent.tracking.shapes import Shape, around, seen_under, under
 
 __all__ = ["claimed", "expected", "recognise", "settled"]
 
@@ -155,7 +155,7 @@ def settled(
     Returns:
         Its middle, and the share of the unseen rest that is hidden or outside the picture, 0 to 1.
     """
-    places = np.concatenate([_places(outline, members, regions), [center]])
+    places = np.concatenate([around(outline, members, regions), [center]])
     fits, bare, seen = _fits(outline, places, members, regions, hiding)
     # The nearest of equals: an outline cut on two sides fits in many places.
     away = np.hypot(*(places - center).T)
@@ -181,7 +181,7 @@ def _agreement(
 ) -> float:
     """How well a thing agrees with a track in place, size and outline, 0 to 1."""
     assert track.outline is not None
-    places = np.concatenate([_places(track.outline, members, regions), [place for _, place in likely]])
+    places = np.concatenate([around(track.outline, members, regions), [place for _, place in likely]])
     near = np.zeros(len(places))
     for share, place in likely:
         away = np.hypot(*(places - place).T)
@@ -204,16 +204,6 @@ def _is_outside(track: Track, regions: Regions) -> bool:
     return not (margin < x < w - margin and margin < y < h - margin)
 
 
-def _places(outline: Shape, members: BoolArray, regions: Regions) -> FloatArray:
-    """Middles of an outline that bring it over a thing: middle on middle, and edge on edge, `[P, 2]`."""
-    x0, y0, x1, y1 = box_of(regions, members)
-    h, w = outline.mask.shape
-    dx, dy = outline.center[0] - outline.corner[0], outline.center[1] - outline.corner[1]
-    xs = ((x0 + x1 - w) / 2 + dx, x1 - w + dx, x0 + dx)
-    ys = ((y0 + y1 - h) / 2 + dy, y1 - h + dy, y0 + dy)
-    return np.array([(x, y) for x in xs for y in ys], np.float32)
-
-
 def _fits(
     outline: Shape, places: FloatArray, members: BoolArray, regions: Regions, hiding: BoolArray
 ) -> tuple[_Floats, _Floats, _Floats]:
@@ -221,10 +211,9 @@ def _fits(
 
     Then how many pixels of the outline are bare, neither the thing's nor hidden; and how many the thing's.
     """
-    bare = ~(members | hiding)
-    weights = bare.astype(np.float64)
-    weights[0] *= GROUND
-    sums = weighed(outline, places, np.stack([members, bare, weights], axis=1, dtype=np.float64), regions)
+    found = seen_under(outline, places, members, hiding, regions)
+    shared, bare = found[:, 0], found[:, 1]
+    missing = bare - (1 - GROUND) * found[:, 2]
     area = float(regions.atom_areas[members].sum())
     slack = SLACK * outline.area
-    return (sums[:, 0] + slack) / (area + sums[:, 2] + slack), sums[:, 1], sums[:, 0]
+    return (shared + slack) / (area + missing + slack), bare, shared

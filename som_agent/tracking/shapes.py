@@ -12,7 +12,7 @@ import numpy.typing as npt
 from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_kernels._jit import compiled
 
-__all__ = ["Shape", "box_of", "shape_of", "under", "weighed"]
+__all__ = ["Shape", "around", "seen_under", "shape_of", "under"]
 
 
 @dataclass(frozen=True)
@@ -78,20 +78,38 @@ def under(shapes: Sequence[Shape], corners: npt.ArrayLike, regions: Regions) -> 
     return counts
 
 
-def weighed(
-    shape: Shape, places: FloatArray, values: npt.NDArray[np.float64], regions: Regions
-) -> npt.NDArray[np.float64]:
-    """Sums of values of the atoms under one outline at several places, `[P, K]`.
+def around(shape: Shape, members: BoolArray, regions: Regions) -> FloatArray:
+    """Places of an outline's centroid that bring it over a set of atoms: middle on middle, edge on edge.
 
     Args:
         shape: the outline.
-        places: where its centroid is put, x and y, `[P, 2]`.
-        values: of each atom, `[A + 1, K] float64`.
+        members: the set, `[A + 1] bool`, not empty.
+        regions: what the atoms belong to.
+
+    Returns:
+        `[9, 2] float32`.
+    """
+    x0, y0, x1, y1 = box_of(regions, members)
+    places: FloatArray = _around(shape.mask.shape, shape.corner, shape.center, x0, y0, x1, y1)
+    return places
+
+
+def seen_under(
+    shape: Shape, places: FloatArray, members: BoolArray, hiding: BoolArray, regions: Regions
+) -> npt.NDArray[np.float64]:
+    """What lies under one outline at several places, `[P, 3]`: pixels of a set of atoms, bare ones, ground.
+
+    Args:
+        shape: the outline.
+        places: where its centroid is put, x and y, `[P, 2] float32`.
+        members: the set, `[A + 1] bool`.
+        hiding: what may hide the rest, `[A + 1] bool`; what is in neither is bare, the ground included.
         regions: the present regions.
     """
-    sums = np.zeros((len(places), values.shape[1]))
-    _weigh(shape.mask, shape.corner, shape.center, places, regions.atoms, values, sums)
-    return sums
+    counts: npt.NDArray[np.float64] = _seen_under(
+        shape.mask, shape.corner, shape.center, places, regions.atoms, members, hiding
+    )
+    return counts
 
 
 @compiled
@@ -123,17 +141,44 @@ def _under(mask: BoolArray, x: int, y: int, atoms: IntArray, counts: npt.NDArray
 
 
 @compiled
-def _weigh(
+def _around(
+    size: tuple[int, int],
+    corner: tuple[int, int],
+    center: tuple[float, float],
+    x0: int,
+    y0: int,
+    x1: int,
+    y1: int,
+) -> FloatArray:
+    h, w = size
+    dx, dy = center[0] - corner[0], center[1] - corner[1]
+    places = np.empty((9, 2), np.float32)
+    k = 0
+    for x in ((x0 + x1 - w) / 2, x1 - w + 0.0, x0 + 0.0):
+        for y in ((y0 + y1 - h) / 2, y1 - h + 0.0, y0 + 0.0):
+            places[k, 0], places[k, 1] = x + dx, y + dy
+            k += 1
+    return places
+
+
+@compiled
+def _seen_under(
     mask: BoolArray,
     corner: tuple[int, int],
     center: tuple[float, float],
     places: FloatArray,
     atoms: IntArray,
-    values: npt.NDArray[np.float64],
-    sums: npt.NDArray[np.float64],
-) -> None:
+    members: BoolArray,
+    hiding: BoolArray,
+) -> npt.NDArray[np.float64]:
     h, w = mask.shape
-    counts = np.zeros(len(values))
+    kinds = np.zeros(len(members), np.int64)  # 0 hides, 1 is the set's, 2 is bare, 3 is ground
+    for a in range(len(members)):
+        kinds[a] = 1 if members[a] else 0 if hiding[a] else 2
+    if kinds[0] == 2:
+        kinds[0] = 3
+    found = np.zeros((len(places), 3))
+    counts = np.zeros(4, np.int64)
     for p in range(len(places)):
         x = corner[0] + int(np.rint(np.float64(places[p, 0]) - center[0]))  # as in `Shape.at`
         y = corner[1] + int(np.rint(np.float64(places[p, 1]) - center[1]))
@@ -141,8 +186,6 @@ def _weigh(
         for i in range(max(0, -y), min(h, atoms.shape[0] - y)):
             for j in range(max(0, -x), min(w, atoms.shape[1] - x)):
                 if mask[i, j]:
-                    counts[atoms[y + i, x + j]] += 1
-        for a in range(len(counts)):
-            if counts[a]:
-                for k in range(values.shape[1]):
-                    sums[p, k] += counts[a] * values[a, k]
+                    counts[kinds[atoms[y + i, x + j]]] += 1
+        found[p, 0], found[p, 1], found[p, 2] = counts[1], counts[2] + counts[3], counts[3]
+    return found
