@@ -163,18 +163,30 @@ def sam2_video(**options: Any) -> tuple[Any, Any]:
 
 def sam2_small(**options: Any) -> tuple[Any, Any]:
     """The network of SAM 2.1 tiny, on pictures of 256 px."""
-    backbone = {"model_type": "sam2_hiera_det_model", "image_size": [256, 256]}
-    vision = {"backbone_config": backbone, "backbone_feature_sizes": [[64, 64], [32, 32], [16, 16]]}
+    return _sam2_as_published(256, **options)
+
+
+def sam2_full(**options: Any) -> tuple[Any, Any]:
+    """The same on pictures of 1024 px, as it was trained."""
+    return _sam2_as_published(1024, **options)
+
+
+def _sam2_as_published(side: int, **options: Any) -> tuple[Any, Any]:
+    backbone = {"model_type": "sam2_hiera_det_model", "image_size": [side, side]}
+    vision = {
+        "backbone_config": backbone,
+        "backbone_feature_sizes": [[side // 4] * 2, [side // 8] * 2, [side // 16] * 2],
+    }
     config = transformers.Sam2VideoConfig(
         vision_config=vision,
-        prompt_encoder_config={"image_size": 256},
-        image_size=256,
-        memory_attention_rope_feat_sizes=[16, 16],
+        prompt_encoder_config={"image_size": side},
+        image_size=side,
+        memory_attention_rope_feat_sizes=[side // 16] * 2,
         enable_temporal_pos_encoding_for_object_pointers=True,
         enable_occlusion_spatial_embedding=True,
         **options,
     )
-    return transformers.Sam2VideoModel(config), _processor(256)
+    return transformers.Sam2VideoModel(config), _processor(side)
 
 
 def edgetam_video(**options: Any) -> tuple[Any, Any]:
@@ -249,6 +261,7 @@ def _processor(side: int) -> Any:
 FAMILIES = {
     "sam2_video": sam2_video,
     "sam2_small": sam2_small,
+    "sam2_full": sam2_full,
     "edgetam_video": edgetam_video,
     "sam3_tracker_video": sam3_tracker_video,
     "sam3_video": sam3_video,

@@ -1,10 +1,10 @@
 """Milliseconds and memory a frame of a stream, beside transformers' own streaming call. Weights are random.
 
-python tests/benchmarks/video_models.py [--family sam2_video] [--size tiny|small] [--frames 200]
+python tests/benchmarks/video_models.py [--family sam2_video] [--size tiny|small|full] [--frames 200]
                                         [--objects 1 5 20] [--device cpu]
 
 "held" is what all tensors of the sessions take, at a tenth of the stream and at its end; "small" is the
-network of SAM 2.1 tiny on 256 px.
+network of SAM 2.1 tiny on 256 px, and "full" on 1024 px.
 """
 
 from __future__ import annotations
@@ -121,17 +121,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--family", default="sam2_video", choices=list(tiny.FAMILIES))
-    parser.add_argument("--size", default="tiny", choices=["tiny", "small"])
+    parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"])
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 5, 20])
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    if args.size == "small" and args.family != "sam2_video":
-        parser.error("--size small is there for sam2_video only")
+    if args.size != "tiny" and args.family != "sam2_video":
+        parser.error(f"--size {args.size} is there for sam2_video only")
     if args.device == "cpu":
         torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        family = "sam2_small" if args.size == "small" else args.family
+        family = args.family if args.size == "tiny" else f"sam2_{args.size}"
         tiny.save(family, Path(folder))
         print(f"{family} on {args.device}, {args.frames} frames of {W}x{H} px: transformers / ours / ratio")
         for n in args.objects:
