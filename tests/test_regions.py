@@ -124,3 +124,16 @@ def test_no_regions_at_all(empty):
     assert not empty.visible().any()
     assert empty.visible().shape == (4, 5)
     assert len(empty.select([])) == 0
+
+
+@given(mask_stacks())
+def test_atoms_touch_where_they_share_a_side_of_a_pixel(masks):
+    regions = Regions.from_masks(masks)
+    expected = np.zeros(2 * (regions.members.shape[1],), bool)
+    for first, second in (
+        (regions.atoms[:, :-1], regions.atoms[:, 1:]),
+        (regions.atoms[:-1], regions.atoms[1:]),
+    ):
+        expected[first, second] = expected[second, first] = True
+    np.fill_diagonal(expected, False)
+    np.testing.assert_array_equal(regions.touching, expected)

@@ -39,6 +39,18 @@ def test_every_backend_equals_the_definition(picture):
             np.testing.assert_allclose(stats.colours[i], image[y, x].mean(axis=0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("color", [[0, 0, 0], [7, 200, 31]])
+def test_a_picture_of_one_colour_that_is_not_spelt_out(color):
+    labels = torch.tensor([[1, 1, 0], [3, 0, 1]], dtype=torch.int32)
+    image = torch.tensor(color, dtype=torch.uint8).expand(2, 3, 3).as_strided((2, 3, 3), (0, 0, 1))
+    one = torch.tensor(9, dtype=torch.uint8).expand(2, 3, 3)
+    for picture in (image, one):
+        stats = region_stats(labels, picture, 3, backend="cpu")
+        expected = region_stats(labels, picture.contiguous(), 3, backend="reference")
+        for found, true in zip(stats, expected, strict=True):
+            assert torch.equal(found, true)
+
+
 def test_cpu_equals_reference(label_map):
     n = int(label_map.max()) + 2
     image = image_for(label_map)

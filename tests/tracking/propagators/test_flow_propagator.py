@@ -107,6 +107,33 @@ def test_moving_shapes_are_followed() -> None:
             assert iou(mask_of(result, number), labels == number) > 0.85
 
 
+def test_large_ones_among_many_are_followed_at_half_the_size() -> None:
+    rng = np.random.default_rng(3)
+    things = {
+        1: Thing((70, 56), RED, walk(4, 4, 0.5, 0.4)),
+        2: Thing((64, 60), BLUE, walk(84, 50, -0.6, -0.3), round=False, seed=5),
+    }
+    for number in range(3, 17):
+        color = tuple(int(c) for c in rng.integers(40, 210, 3))
+        things[number] = Thing((10, 10), color, walk(10 * (number - 3) + 4, 108, 0.0, -0.3), seed=number)
+    images, maps = clip(things, 12)
+    propagator = FlowPropagator()
+    propagator.step(images[0])
+    propagator.put(list(things), np.array([maps[0] == number for number in things]))
+    assert {n: piece.scale for n, piece in propagator._pieces.items() if piece.scale > 1} == {1: 2, 2: 2}
+    for image, labels in zip(images[1:], maps[1:], strict=True):
+        result = propagator.step(image)
+        assert result.ids.tolist() == list(things)
+        for number in (1, 2):
+            assert iou(mask_of(result, number), labels == number) > 0.9
+    # They can be taken from, corrected and dropped like the others.
+    propagator.put([1], (maps[-1] == 1)[None])
+    propagator.drop([2])
+    result = propagator.step(images[-1])
+    assert 2 not in result.ids
+    assert iou(mask_of(result, 1), maps[-1] == 1) > 0.9
+
+
 def test_it_holds_what_plain_warping_loses() -> None:
     things = {
         1: Thing((40, 30), RED, walk(2, 30, 4.0)),
