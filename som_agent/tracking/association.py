@@ -212,12 +212,17 @@ class AssociationTracker:
         possible = best_pairs(score, 0.5 * self.min_iou)
         pairs = [(i, j) for i, j in possible if score[i, j] >= self.min_iou]
         rows = [i for i, _ in pairs]
-        others = self._claimed([tracks[i] for i in rows], regions, time)
         given = _given_to_others(possible, warped.regions, regions)
-        for k, (i, j) in enumerate(pairs):
-            others[k] |= given[i]
+        ids = {tracks[i].id for i in rows}
+        missing = [t for t in self._lives.tracks.values() if t.confirmed and t.id not in ids]
+
+        def others(k: int) -> BoolArray:
+            """What is rather another's than the `k`-th pair's, sets of atoms."""
+            return np.asarray(given[rows[k]] | claimed(tracks[rows[k]], missing, regions, time))
+
+        for k, (_, j) in enumerate(pairs):
             if j >= m:
-                members[j] &= ~others[k]
+                members[j] &= ~others(k)
         kept = disentangle(members[[j for _, j in pairs]], warped.regions.members[rows], shared[rows])
         parts = [tracks[i].part for i in rows]
         kept = rejoin(kept, parts, shared[rows], looks[rows], others, regions, features)
@@ -231,12 +236,6 @@ class AssociationTracker:
             if area >= WHOLE * track.area:  # the middle of a sliver says little
                 track.judge(flows[i] - (end - starts[i]), moves[i] - (end - starts[i]))
             found.add(track.id, mask, float(iou[i, j]))
-
-    def _claimed(self, found: Sequence[Track], regions: Regions, time: float) -> BoolArray:
-        """For each of the tracks found, which atoms are rather another's, that is not, `[N, A + 1] bool`."""
-        ids = {track.id for track in found}
-        others = [track for track in self._lives.tracks.values() if track.confirmed and track.id not in ids]
-        return claimed(found, [track for track in others if track.outline is not None], regions, time)
 
 
 def _given_to_others(pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions) -> BoolArray:

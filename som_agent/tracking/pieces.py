@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ def rejoin(
     parts: Sequence[bool],
     shared: npt.NDArray[np.float64],
     looks: FloatArray,
-    others: BoolArray,
+    others: Callable[[int], BoolArray],
     regions: Regions,
     features: Features,
 ) -> BoolArray:
@@ -98,7 +98,7 @@ def rejoin(
         parts: for each track whether it is an adopted part.
         shared: pixels that each track's warped mask shares with each atom, `[N, A + 1]`.
         looks: the tracks' looks, `[N, C + T]`.
-        others: for each track the atoms that are rather another's, see `claimed`, `[N, A + 1] bool`.
+        others: gives for a track the atoms that are rather another's, see `claimed`, `[A + 1] bool`.
         regions: the present regions.
         features: of the present frame.
     """
@@ -108,13 +108,12 @@ def rejoin(
     owned = totals(pieces, shared.T).T / features.area(pieces)
     like = likeness(looks, features.looks(pieces))
     whole = kept.copy()
-    for piece, owner in enumerate(owned.argmax(axis=0)):
+    for piece, owner in enumerate(owned.argmax(axis=0).tolist()):
         touches = regions.touching[whole[owner]][:, pieces[piece]].any()
-        free = (
-            2 * features.area(pieces[piece, None] & others[owner])[0] <= features.area(pieces[piece, None])[0]
-        )
-        if touches and free and owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
-            whole[owner] |= pieces[piece]
+        if touches and owned[owner, piece] > 0.5 and like[owner, piece] > REJOIN_LIKENESS:
+            area, taken = features.area(np.stack([pieces[piece], pieces[piece] & others(owner)]))
+            if taken <= 0.5 * area:
+                whole[owner] |= pieces[piece]
     return whole
 
 

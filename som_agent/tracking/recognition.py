@@ -40,26 +40,26 @@ def expected(track: Track, time_s: float) -> FloatArray:
     return np.asarray(track.center + np.float32(unseen_s) * track.velocity, np.float32)
 
 
-def claimed(found: Sequence[Track], others: Sequence[Track], regions: Regions, time_s: float) -> BoolArray:
-    """What is taken for one object but lies where another that looks like it is expected.
+def claimed(found: Track, others: Sequence[Track], regions: Regions, time_s: float) -> BoolArray:
+    """What may be taken for one object but lies where another that looks like it is expected.
 
     Args:
-        found: `N` tracks that are found in this frame.
-        others: tracks that are not found, with outlines.
+        found: a track that is found in this frame.
+        others: tracks that are not.
         regions: the present regions.
         time_s: now.
 
     Returns:
-        `[N, A + 1] bool`: atoms that an outline of the others covers clearly better than the track's own.
+        `[A + 1] bool`: atoms that an outline of the others covers clearly better than the track's own.
     """
-    if not found or not others:
-        return np.zeros((len(found), regions.members.shape[1]), bool)
-    alike = likeness(np.array([t.looks for t in found]), np.array([t.looks for t in others])) > ALIKE
-    rather = np.zeros((len(found), regions.members.shape[1]), bool)
-    other = np.stack([_covered(track, regions, time_s) for track in others])
-    for k in np.flatnonzero(alike.any(axis=1)).tolist():
-        own = _covered(found[k], regions, time_s)
-        rather[k] = other[alike[k]].max(axis=0) > np.maximum(0.5, own + CLEARLY)
+    rather = np.zeros(regions.members.shape[1], bool)
+    if not others:
+        return rather
+    like = likeness(found.looks[None], np.array([track.looks for track in others]))[0]
+    own = None
+    for k in np.flatnonzero(like > ALIKE).tolist():
+        own = _covered(found, regions, time_s) if own is None else own
+        rather |= _covered(others[k], regions, time_s) > np.maximum(0.5, own + CLEARLY)
     return rather
 
 

@@ -40,24 +40,23 @@ def test_an_alike_one_that_is_expected_there_has_it(color, taken):
     # The one in front has moved on by itself; what comes out on the right was behind it.
     now = regions_of((26, 10, 46, 30), (46, 10, 64, 30))
     front.velocity = np.array([-100.0, 0.0], np.float32)
-    result = claimed([front], [behind], now, 0.04)
-    assert result.tolist() == [[False, False, taken]]
+    result = claimed(front, [behind], now, 0.04)
+    assert result.tolist() == [False, False, taken]
 
 
 def test_where_both_fit_it_stays_with_the_one_that_was_found():
     front, behind = track(1, (30, 10, 50, 30), RED), track(2, (30, 10, 50, 30), RED)
     now = regions_of((30, 10, 40, 30), (40, 10, 50, 30))
-    assert not claimed([front], [behind], now, 0.04).any()
+    assert not claimed(front, [behind], now, 0.04).any()
 
 
 def test_one_that_moves_is_expected_where_it_moved():
     found, hidden = track(1, (60, 10, 70, 30), RED), track(2, (0, 10, 20, 30), RED, velocity=(200.0, 0.0))
     now = regions_of((60, 10, 70, 30), (20, 10, 40, 30))
-    assert claimed([found], [hidden], now, 0.1).tolist() == [[False, False, True]]
-    assert not claimed([found], [hidden], now, 0.0).any()
+    assert claimed(found, [hidden], now, 0.1).tolist() == [False, False, True]
+    assert not claimed(found, [hidden], now, 0.0).any()
 
 
 def test_nobody():
     now, one = regions_of((0, 0, 5, 5)), track(1, (0, 0, 5, 5), RED)
-    assert claimed([], [one], now, 0.0).shape == (0, 2)
-    assert not claimed([one], [], now, 0.0).any()
+    assert claimed(one, [], now, 0.0).tolist() == [False, False]
