@@ -11,10 +11,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["in_parts"]
+__all__ = ["in_parts", "together"]
+
+First = TypeVar("First")
+Second = TypeVar("Second")
 
 PARTS_A_THREAD = 4  # a thread that is late leaves the rest to the others
 
@@ -47,6 +51,18 @@ def in_parts(work: Callable[[int, int], object], count: int, *, least: int = 1) 
         for other in others:
             if not other.cancel():  # one that has not begun, in a busy pool, has nothing left to do
                 other.result()
+
+
+def together(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
+    """What two functions return, called at the same time where there are threads for it."""
+    results: dict[int, Any] = {}
+
+    def work(begin: int, end: int) -> None:
+        for k in range(begin, end):
+            results[k] = (first, second)[k]()
+
+    in_parts(work, 2)
+    return results[0], results[1]
 
 
 @cache

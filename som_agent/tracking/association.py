@@ -22,6 +22,7 @@ from som_agent.tracking.shapes import under
 from som_agent.tracking.thinned import enlarged, step_of, thinned, thinned_image, thinned_mask
 from som_agent.tracking.tracks import Tracked, joined
 from som_agent.video.frame import Frame, Image
+from som_kernels._threads import together
 
 __all__ = ["AssociationTracker"]
 
@@ -87,12 +88,14 @@ class AssociationTracker:
         now = gray(image)
         if self._before is not None and is_blank(now, self._before.gray):
             return blind(regions.atoms.shape, self._lives, frame.time)
-        warped, camera = self._warped(now, image.shape[:2])
-        if warped is not None:
-            parts = [k for k, i in enumerate(warped.ids) if self._lives[i].part]
-            regions = divided(regions, enlarged(warped.regions.select(parts), regions)) if parts else regions
-        fine, regions = regions, thinned(regions, step)
-        features = Features.measure(image, regions)
+        fine = regions
+        (warped, camera), (regions, features) = together(
+            lambda: self._warped(now, image.shape[:2]), lambda: _measured(image, fine, step)
+        )
+        parts = [] if warped is None else [k for k, i in enumerate(warped.ids) if self._lives[i].part]
+        if warped is not None and parts:
+            fine = divided(fine, enlarged(warped.regions.select(parts), fine))
+            regions, features = _measured(image, fine, step)
         looks, found, ended = features.whole(), Found(), []
         if warped is not None:
             self._continue(found, warped, regions, features, frame.time, camera)
@@ -236,6 +239,12 @@ class AssociationTracker:
             if area >= WHOLE * track.area:  # the middle of a sliver says little
                 track.judge(flows[i] - (end - starts[i]), moves[i] - (end - starts[i]))
             found.add(track.id, mask, float(iou[i, j]))
+
+
+def _measured(image: Image, fine: Regions, step: int) -> tuple[Regions, Features]:
+    """The regions that are worked on, and their features in the picture of their size."""
+    regions = thinned(fine, step)
+    return regions, Features.measure(image, regions)
 
 
 def _given_to_others(pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions) -> BoolArray:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import som_kernels as sk
-from som_kernels._threads import in_parts
+from som_kernels._threads import in_parts, together
 
 FORKED = """
 import os, signal, torch
@@ -55,6 +55,30 @@ def test_every_index_is_handled_exactly_once(count, least, threads):
 def test_two_threads_work_at_the_same_time():
     meeting = threading.Barrier(2, timeout=20)
     in_parts(lambda begin, end: meeting.wait(), 8)  # 8 parts meet in pairs
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_two_functions_are_called_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=20)
+
+    def wait(result):
+        meeting.wait()
+        return result
+
+    assert together(lambda: wait(1), lambda: wait("two")) == (1, "two")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_either_of_two_functions_raises_is_raised(threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert together(lambda: None, lambda: 2) == (None, 2)
+        for jobs in ((lambda: 1 / 0, int), (int, lambda: 1 / 0)):
+            with pytest.raises(ZeroDivisionError):
+                together(*jobs)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_one_thread_stays_in_its_own():

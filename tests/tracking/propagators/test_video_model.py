@@ -103,7 +103,7 @@ class Stream:
 def offline(stream, puts, n):
     """What transformers gives for the whole video: frame → object → logits. It starts again at every put."""
     model, processor = stream.propagator._model, stream.propagator._processor
-    session = processor.init_video_session(video=pictures(n))
+    session = processor.init_video_session(video=pictures(n), inference_device=stream.propagator.device)
     found = [{} for _ in range(n)]
     starts = sorted(puts)
     for start, end in zip(starts, [*starts[1:], n - 1], strict=True):

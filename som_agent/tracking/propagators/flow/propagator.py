@@ -28,7 +28,7 @@ from som_agent.tracking.propagators.flow.looks import (
 from som_agent.tracking.propagators.flow.owners import claim, count_owned, enlarged, settle
 from som_agent.tracking.propagators.flow.wholes import inside, own_pixels
 from som_agent.video.frame import Frame, Image
-from som_kernels._threads import in_parts
+from som_kernels._threads import in_parts, together
 
 __all__ = ["FlowPropagator"]
 
@@ -77,9 +77,12 @@ class FlowPropagator:
             self._owners = np.zeros(now.fine.shape, np.int32)
             return self._seen()
         pieces = list(self._pieces.values())
-        flow = flow_between(now.fine, before.fine)
+        scales = {piece.scale for piece in pieces}
+        flow, _ = together(
+            lambda: flow_between(now.fine, before.fine), lambda: [now.at(scale) for scale in scales]
+        )
         past = {1: (now.fine, before.fine, flow, self._owners)}
-        if any(piece.scale == HALF for piece in pieces):
+        if HALF in scales:
             half_flow = np.ascontiguousarray(flow[::HALF, ::HALF]) / np.float32(HALF)
             half_owners = np.ascontiguousarray(self._owners[::HALF, ::HALF])
             past[HALF] = (now.at(HALF), before.at(HALF), half_flow, half_owners)
