@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from som_agent.regions import BoolArray, FloatArray, Regions
-from som_agent.tracking.associate import atom_overlap, best_pairs, disentangle, iou_matrix, snap, totals
+from som_agent.tracking.associate import best_pairs, disentangle
+from som_agent.tracking.candidates import candidates, given_to_others
 from som_agent.tracking.embedders import Embedder
-from som_agent.tracking.features import Features, likeness
+from som_agent.tracking.features import Features
 from som_agent.tracking.flow import backward_flow, gray, warp_labels
 from som_agent.tracking.found import Found, blind, hide, learn, recall, start, tracked
 from som_agent.tracking.glance import Glance
@@ -18,20 +18,12 @@ from som_agent.tracking.lives import WHOLE, Lives, Track
 from som_agent.tracking.pieces import divided, inside_wholes, rejoin, stack, unexplained
 from som_agent.tracking.recognition import claimed
 from som_agent.tracking.scene import is_blank, is_cut
-from som_agent.tracking.shapes import under
 from som_agent.tracking.thinned import enlarged, step_of, thinned, thinned_image, thinned_mask
 from som_agent.tracking.tracks import Tracked, joined
 from som_agent.video.frame import Frame, Image
 from som_kernels._threads import together
 
 __all__ = ["AssociationTracker"]
-
-SNAP_PENALTY = 0.15
-"""A segment of this frame must fit this much worse before a track keeps its old outline instead."""
-MOTION_WEIGHT = 0.85
-"""How far a track's own motion is believed beside a flow that told as well: what flickers seems to move."""
-LOOKS_WEIGHT, SIZE_WEIGHT = 1.0, 0.5
-"""Exponents of likeness in looks and in area, beside overlap: both change when an object is partly hidden."""
 
 
 @dataclass(frozen=True)
@@ -174,98 +166,45 @@ class AssociationTracker:
         time: float,
         camera: FloatArray,
     ) -> None:
-        """Find the tracks of the frame before again.
-
-        A track may take any region of this frame, or the atoms under its warped mask where no region
-        fits nearly as well (a highlight that splits the object for a moment).
-        """
+        """Find the tracks of the frame before again."""
         if not warped.ids:
             return
-        tracks = [self._lives[i] for i in warped.ids]
-        seen = [track.seen for track in tracks if track.seen is not None]  # all of them
-        starts = np.array([shape.center for shape in seen], np.float32)
-        flows = _centers(warped.regions) - starts
-        moves = (
-            np.array([t.velocity for t in tracks]) * np.float32(time - warped.time) + camera - warped.camera
+        tracks, m = [self._lives[i] for i in warped.ids], len(regions)
+        may = candidates(
+            tracks, warped.regions, regions, features, camera - warped.camera, time - warped.time
         )
-        shared = atom_overlap(warped.regions, regions)
-        snapped = snap(shared, regions)
-        members = np.concatenate([regions.members, snapped])
-        moved = under(
-            seen, [s.at(start + move) for s, start, move in zip(seen, starts, moves, strict=True)], regions
-        )
-        by_flow = iou_matrix(shared, warped.regions.areas, members, regions.atom_areas)
-        by_motion = iou_matrix(moved, moved.sum(axis=1).astype(np.int64), members, regions.atom_areas)
-        trust = np.array([(t.trust(t.flow_error), t.trust(t.motion_error)) for t in tracks])
-        trust[:, 1] *= MOTION_WEIGHT
-        trust /= trust.max(axis=1, keepdims=True)
-        iou = np.maximum(trust[:, :1] * by_flow, trust[:, 1:] * by_motion)
-        looks = np.array([track.looks for track in tracks])
-        score = iou * likeness(looks, features.looks(members)) ** LOOKS_WEIGHT
-        sizes = np.array([[track.area] for track in tracks])
-        areas = features.area(members)
-        score *= (np.minimum(sizes, areas) / np.maximum(np.maximum(sizes, areas), 1)) ** SIZE_WEIGHT
-        n, m = len(tracks), len(regions)
-        # The segmenter may not see a part's outline at all: the old one is as good as any segment's.
-        penalty = np.where([track.part for track in tracks], 0.0, SNAP_PENALTY)[:, None]
-        same = (snapped[:, None] == regions.members[None]).all(axis=2).any(axis=1)
-        own = np.eye(n, dtype=bool) & ~same  # a segment is no alternative to itself
-        score[:, m:] = np.where(own, score[:, m:] - penalty, 0.0)
         # Pairs that are too poor take part all the same: else their track would take another's region.
-        possible = best_pairs(score, 0.5 * self.min_iou)
-        pairs = [(i, j) for i, j in possible if score[i, j] >= self.min_iou]
+        possible = best_pairs(may.score, 0.5 * self.min_iou)
+        pairs = [(i, j) for i, j in possible if may.score[i, j] >= self.min_iou]
         rows = [i for i, _ in pairs]
-        given = _given_to_others(possible, warped.regions, regions)
-        ids = {tracks[i].id for i in rows}
+        own, before, shared = [tracks[i] for i in rows], warped.regions.members[rows], may.shared[rows]
+        given = given_to_others(possible, warped.regions, regions)[rows]
+        ids = {track.id for track in own}
         missing = [t for t in self._lives.tracks.values() if t.confirmed and t.id not in ids]
 
         def others(k: int) -> BoolArray:
-            """What is rather another's than the `k`-th pair's, sets of atoms."""
-            return np.asarray(given[rows[k]] | claimed(tracks[rows[k]], missing, regions, time))
+            """What is rather another's than the `k`-th pair's, a set of atoms."""
+            return np.asarray(given[k] | claimed(own[k], missing, regions, time))
 
         for k, (_, j) in enumerate(pairs):
             if j >= m:
-                members[j] &= ~others(k)
-        kept = disentangle(members[[j for _, j in pairs]], warped.regions.members[rows], shared[rows])
-        parts = [tracks[i].part for i in rows]
-        kept = rejoin(kept, parts, shared[rows], looks[rows], others, regions, features)
-        row_of = {warped.ids[i]: k for k, i in enumerate(rows)}
-        kept = inside_wholes(kept, [row_of.get(tracks[i].whole or 0, -1) for i in rows], features)
-        ends, sizes = features.centers(kept), features.area(kept)
-        for (i, j), mask, end, area in zip(pairs, kept, ends, sizes, strict=True):
-            if not area:
+                may.members[j] &= ~others(k)
+        kept = disentangle(may.members[[j for _, j in pairs]], before, shared)
+        parts = [track.part for track in own]
+        kept = rejoin(kept, parts, shared, may.looks[rows], others, regions, features)
+        row_of = {track.id: k for k, track in enumerate(own)}
+        kept = inside_wholes(kept, [row_of.get(track.whole or 0, -1) for track in own], features)
+        ends, areas = features.centers(kept), features.area(kept)
+        for k, (i, j) in enumerate(pairs):
+            if not areas[k]:
                 continue
-            track = tracks[i]
-            if area >= WHOLE * track.area:  # the middle of a sliver says little
-                track.judge(flows[i] - (end - starts[i]), moves[i] - (end - starts[i]))
-            found.add(track.id, mask, float(iou[i, j]))
+            if areas[k] >= WHOLE * own[k].area:  # the middle of a sliver says little
+                moved = ends[k] - may.starts[i]
+                own[k].judge(may.flows[i] - moved, may.moves[i] - moved)
+            found.add(own[k].id, kept[k], float(may.iou[i, j]))
 
 
 def _measured(image: Image, fine: Regions, step: int) -> tuple[Regions, Features]:
     """The regions that are worked on, and their features in the picture of their size."""
     regions = thinned(fine, step)
     return regions, Features.measure(image, regions)
-
-
-def _given_to_others(pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions) -> BoolArray:
-    """For each track the regions that go to others, but for those that overlapped with it before.
-
-    Args:
-        pairs: rows of tracks, and of what goes to them; past the last region it is no region.
-        before: the tracks' masks before.
-        regions: the present regions.
-
-    Returns:
-        `[N, A + 1] bool`.
-    """
-    given = np.zeros((len(before), regions.members.shape[1]), bool)
-    for i, j in pairs:
-        if j < len(regions):
-            given[i] = regions.members[j]
-    apart = totals(before.members, before.members.T) == 0
-    return totals(apart, given) > 0
-
-
-def _centers(regions: Regions) -> FloatArray:
-    sums = regions.members @ (regions.atom_centroids * regions.atom_areas[:, None])
-    return np.asarray(sums / np.maximum(regions.areas, 1)[:, None], np.float32)
