@@ -167,7 +167,10 @@ class HfPropagator:
         assert self._frame is not None
         if self._pixels is None:
             inputs = self._processor(
-                images=self._frame.image, input_data_format="channels_last", return_tensors="pt"
+                images=self._frame.image,
+                input_data_format="channels_last",
+                return_tensors="pt",
+                device=self.device,  # a core of the CPU takes longer to enlarge it than a GPU to look at it
             )
             self._pixels = inputs["pixel_values"].to(self.device, self._model.dtype)
         return self._pixels
