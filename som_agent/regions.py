@@ -103,6 +103,11 @@ class Regions:
         return cls.from_atoms(atoms, members, **fields)
 
     @property
+    def has_one_cut(self) -> bool:
+        """Whether all regions are proposed: the segmenter offers no other cut, and means every border."""
+        return bool(self.proposed.all())
+
+    @property
     def atom_areas(self) -> npt.NDArray[np.int64]:
         """Pixels of each atom, `[A + 1] int64`."""
         return self._atom_stats[0]

@@ -179,11 +179,17 @@ class AssociationTracker:
         rows = [i for i, _ in pairs]
         own, before, shared = [tracks[i] for i in rows], warped.regions.members[rows], may.shared[rows]
         given = given_to_others(possible, warped.regions, regions)[rows]
+        nothing = np.zeros(regions.members.shape[1], bool)
         ids = {track.id for track in own}
         missing = [t for t in self._lives.tracks.values() if t.confirmed and t.id not in ids]
 
         def others(k: int) -> BoolArray:
-            """What is rather another's than the `k`-th pair's, a set of atoms."""
+            """What is rather another's than the `k`-th pair's, a set of atoms.
+
+            Nothing where the segmenter offers other cuts too: pieces of a thing look like other things there.
+            """
+            if not regions.has_one_cut:
+                return nothing
             return np.asarray(given[k] | claimed(own[k], missing, regions, time))
 
         for k, (_, j) in enumerate(pairs):

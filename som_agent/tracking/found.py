@@ -20,6 +20,8 @@ __all__ = ["Found", "blind", "hide", "learn", "recall", "start", "tracked"]
 
 PATIENCE_S = 1.0
 """Seconds for which a newcomer that is not whole yet waits for its number, if an object is out of sight."""
+NEARLY = 0.97
+"""Share of its outline below which an object begins to be hidden, if what is missing lies under others."""
 COVERED = 0.5
 """Share of an outline that another track must cover to be what hides it."""
 
@@ -116,12 +118,14 @@ def learn(
     members = stack(found.members, regions)
     looks, areas, centers = features.looks(members), features.area(members), features.centers(members)
     taken = members.any(axis=0)
+    # Borders that are one of several cuts come and go: less than much of an outline says nothing there.
+    nearly = NEARLY if regions.has_one_cut else 0.0
     lost = any(track.confirmed for i, track in lives.tracks.items() if i not in found.ids)
     for k, i in enumerate(found.ids):
         track, own, center, is_whole = lives[i], members[k], centers[k], True
         grows = areas[k] > 1.05 * track.area
         track.seen = shape_of(regions, own, center)
-        if track.outline is not None and areas[k] < max(WHOLE * track.area, 0.97 * track.outline.area):
+        if track.outline is not None and areas[k] < max(WHOLE * track.area, nearly * track.outline.area):
             place, hidden = settled(track.outline, expected(track, time_s), own, regions, taken & ~own)
             is_whole = hidden < 0.5
             center = center if is_whole else place
