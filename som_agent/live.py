@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
-from som_agent.tracking import PropagationTracker, load_embedder, load_propagator
+from som_agent.tracking import PropagationTracker
 from som_agent.video.frame import Frame, Image
 
 __all__ = ["QUALITY", "QUALITY_PROPAGATED", "LiveSession", "Quality"]
@@ -78,14 +78,14 @@ class LiveSession:
         notice: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        chosen = settings or Settings()
         self._scaled = ScaledSegmenter(load_segmenter(segmenter))
-        self._tracker = _propagating(chosen) if chosen.propagator else None
+        self.session = Session(self._scaled, settings)
+        tracker = self.session.tracker
+        self._tracker = tracker if isinstance(tracker, PropagationTracker) else None
         self._levels = QUALITY if self._tracker is None else QUALITY_PROPAGATED
         self._budget = None if budget_ms is None else Budget(budget_ms, len(self._levels))
         self._steps_ms: deque[float] = deque()  # the last ones on this level, from one look to the next
         self._notice, self._clock = notice, clock
-        self.session = Session(self._scaled, chosen, tracker=self._tracker)
 
     def warm_up(self) -> None:
         """Compile and load what the first frames need, so that none is missed meanwhile.
@@ -93,17 +93,12 @@ class LiveSession:
         Made-up pictures are processed by another session, which shares what was loaded and nothing else. A
         segmenter that only reads its regions has none for them: then the regions are made up too.
         """
-        from som_agent.tracking.propagators.video_models.propagator import HfPropagator
-
-        settings = self.session.settings
-        tracker = None
-        if self._tracker is not None:
-            own = self._tracker.propagator
-            another = own.fresh() if isinstance(own, HfPropagator) else load_propagator(settings.propagator)
-            # Both frames are looked at: all code runs.
-            tracker = PropagationTracker(another, every=1, embedder=self._tracker.embedder)
+        settings = replace(
+            self.session.settings, discover_every=1
+        )  # both frames are looked at: all code runs
         segmenter = _MadeUp() if self._scaled.ready_made else self._scaled
-        rehearsal = Session(segmenter, settings, tracker=tracker, embedder=self.session.embedder)
+        propagator = None if self._tracker is None else self._tracker.propagator.fresh()
+        rehearsal = Session(segmenter, settings, propagator=propagator, embedder=self.session.embedder)
         squares = _squares(settings.size)
         for k, labels in enumerate((squares, np.roll(squares, 2, axis=1))):
             seen = rehearsal.step(_colored(labels), time=float(k))
@@ -136,12 +131,6 @@ class LiveSession:
             told += f", looking at every {_nth(self._tracker.every)}frame"
         what = "over" if level > before else "well within"
         self._notice(f"steps are {what} the budget of {budget.budget_ms:g} ms: {told}")
-
-
-def _propagating(settings: Settings) -> PropagationTracker:
-    embedder = load_embedder(settings.embedder) if settings.embedder else None
-    propagator = load_propagator(settings.propagator)
-    return PropagationTracker(propagator, every=settings.discover_every, embedder=embedder)
 
 
 def _nth(n: int) -> str:

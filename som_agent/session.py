@@ -288,6 +288,11 @@ class Session:
 
         return ask(question, self.history, self._keyframes.pictures, lmm, name=name)
 
+    @property
+    def tracker(self) -> Tracker:
+        """The tracker in use."""
+        return self._tracker
+
     def _new_tracker(self, propagator: str | Propagator, device: str | None) -> Tracker:
         if propagator == "":
             return AssociationTracker(embedder=self.embedder)

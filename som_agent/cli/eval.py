@@ -166,6 +166,9 @@ class _Counted:
         self.inner = inner
         self.on_frame = on_frame
 
+    def fresh(self) -> _Counted:
+        return _Counted(self.inner.fresh(), self.on_frame)
+
     def step(self, frame: Frame) -> base.Propagated:
         propagated = self.inner.step(frame)
         self.on_frame()

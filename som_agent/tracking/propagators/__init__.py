@@ -21,7 +21,7 @@ def load_propagator(spec: str | Propagator, *, device: str | None = None) -> Pro
     """The propagator of a name; a ready one is handed back as it is.
 
     Args:
-        spec: `flow`, `warp`, `hf:REPO_OR_DIR`, or an object with `name`, `step`, `put` and `drop`.
+        spec: `flow`, `warp`, `hf:REPO_OR_DIR`, or an object with `name`, `fresh`, `step`, `put` and `drop`.
         device: where a network runs, `cuda:0` for example; None takes the first GPU or the CPU.
 
     Raises:

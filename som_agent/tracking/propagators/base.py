@@ -37,6 +37,10 @@ class Propagator(Protocol):
     name: str
     """The name that the user gave, `flow` or `hf:DIR` for example."""
 
+    def fresh(self) -> Propagator:
+        """Another one that has seen nothing yet; what was loaded is shared."""
+        ...
+
     def step(self, frame: Frame) -> Propagated:
         """Take the next frame and carry every object into it; the first frame has none."""
         ...

@@ -29,6 +29,10 @@ class WarpPropagator:
         self._regions = Regions.from_labels(np.zeros((0, 0), np.int32))
         self._ids: list[int] = []
 
+    def fresh(self) -> WarpPropagator:
+        """See `Propagator.fresh`."""
+        return WarpPropagator()
+
     def step(self, frame: Frame) -> Propagated:
         """Warp the objects into the next frame; see `Propagator.step`."""
         h, w = frame.image.shape[:2]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from som_agent.tracking.propagators.flow.propagator import FlowPropagator
 from som_agent.tracking.propagators.warp import WarpPropagator
 from som_agent.video import Frame
 
@@ -53,3 +54,14 @@ def test_small_and_narrow_frames(size: tuple[int, int]) -> None:
     propagator.step(Frame(image, 0, 0.0))
     propagator.put([1], np.ones((1, size[1], size[0]), bool))
     assert propagator.step(Frame(image, 1, 0.1)).regions.areas.tolist() == [size[0] * size[1]]
+
+
+@pytest.mark.parametrize("make", [WarpPropagator, FlowPropagator])
+def test_a_fresh_one_has_seen_nothing(make):
+    used = make()
+    image = np.zeros((20, 30, 3), np.uint8)
+    used.step(Frame(image, 0, 0.0))
+    used.put([1], np.ones((1, 20, 30), bool))
+    fresh = used.fresh()
+    assert fresh.step(Frame(image[:10], 0, 0.0)).ids.tolist() == []
+    assert used.step(Frame(image, 1, 0.1)).ids.tolist() == [1]

@@ -59,6 +59,10 @@ class FlowPropagator:
         self._parts: dict[int, set[int]] = {}
         self._owners: IntArray = np.zeros((0, 0), np.int32)
 
+    def fresh(self) -> FlowPropagator:
+        """See `Propagator.fresh`."""
+        return FlowPropagator()
+
     def step(self, frame: Frame) -> Propagated:
         """Carry the objects into the next frame; see `Propagator.step`.
 

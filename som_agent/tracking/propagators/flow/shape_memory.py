@@ -12,7 +12,7 @@ from som_agent.tracking.propagators.flow.votes import STEP
 from som_agent.video.frame import Image
 from som_kernels._jit import compiled
 
-__all__ = ["Box", "box_of", "mean_depth_px", "points_of", "recall", "remember", "seen_share"]
+__all__ = ["Box", "box_of", "mean_depth_px", "points_of", "remember", "seen_share"]
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, the last two one past the end; empty where x1 <= x0."""
@@ -79,14 +79,6 @@ def box_of(soft: FloatArray, corner: tuple[int, int], threshold: float) -> Box:
     if right == 0:
         return 0, 0, 0, 0
     return left + corner[0], top + corner[1], right + corner[0], bottom + corner[1]
-
-
-def recall(box: Box, pose: Any) -> Box:
-    """Where a box of the reference is now."""
-    x0, y0, x1, y1 = box
-    corners = pose[:, :2] @ np.array([[x0, x1, x0, x1], [y0, y0, y1, y1]], np.float64) + pose[:, 2:]
-    (left, top), (right, bottom) = np.floor(corners.min(axis=1)), np.ceil(corners.max(axis=1))
-    return int(left), int(top), int(right), int(bottom)
 
 
 @compiled

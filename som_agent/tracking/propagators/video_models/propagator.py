@@ -82,7 +82,7 @@ class HfPropagator:
         self._begin()
 
     def fresh(self) -> HfPropagator:
-        """Another one with the same network, which is not loaded again, that has seen nothing yet."""
+        """See `Propagator.fresh`: the network is not loaded again."""
         another = copy(self)
         another._begin()
         return another
