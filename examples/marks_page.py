@@ -17,7 +17,7 @@ from PIL import ImageDraw, ImageFont
 
 import som_agent as som
 from som_agent import MarkStyle
-from som_agent.lmm.views import view_of
+from som_agent.lmm.profiles import profile_named
 from som_agent.marks.rank import groups
 from som_agent.marks.roster import roster
 from som_agent.video import Image, read_image, write_image
@@ -48,7 +48,7 @@ def main() -> int:
     _write("types", looks, columns=3, width=360)
 
     kitchen = _mark(KITCHEN)
-    gpt, llava = view_of("gpt-4o"), view_of("llava-1.5")
+    gpt, llava = profile_named("gpt-4o").view, profile_named("llava-1.5").view
     small = kitchen.look(llava).image
     shrunk = cv2.resize(kitchen.image, small.shape[1::-1], interpolation=cv2.INTER_AREA)
     _write(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from som_agent.keyframes import KeyframeStore, Wanted, keyframes
-from som_agent.lmm.views import view_of
+from som_agent.lmm.profiles import profile_named
 from som_agent.marks.view import View
 from som_agent.regions import Regions
 from som_agent.session import Session
@@ -81,7 +81,7 @@ def test_before_the_first_frame_there_is_none():
 
 def test_a_keyframe_is_as_large_as_the_model_sees_it(marked):
     for name in ("openai:gpt-4o", "llava:x", "unknown"):
-        view = view_of(name)
+        view = profile_named(name).view
         (shown,) = keyframes([marked[3]], Wanted(view, [1]))
         assert shown.image.shape[1::-1] == view.size((96, 64))
         assert shown.plain.shape == shown.image.shape
@@ -128,10 +128,10 @@ def test_a_union_is_drawn_in_place_of_its_parts():
     one = session.union(1, 2)
     two = session.union(one.mark, 3)
     order = sorted(session.history.marks)
-    (shown,) = keyframes([session.newest], Wanted(view_of("gpt"), order))
+    (shown,) = keyframes([session.newest], Wanted(profile_named("gpt").view, order))
     assert set(shown.marks) == set(order) - {1, 2, 3, one.mark}
     assert shown.left_out == (1, 2, 3, one.mark), "which is told"
-    (shown,) = keyframes([session.newest], Wanted(view_of("gpt"), order, [2]))
+    (shown,) = keyframes([session.newest], Wanted(profile_named("gpt").view, order, [2]))
     assert {2, two.mark} <= set(shown.marks), "but what is asked about is drawn"
 
 

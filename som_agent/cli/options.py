@@ -65,14 +65,15 @@ def whole(option: str, least: int) -> Callable[[str], int]:
 
 def view(text: str) -> View:
     """What `--look` says: how the model sees pictures."""
-    from som_agent.lmm.views import VIEWS, view_of
+    from som_agent.lmm.profiles import PROFILES, profile_named
     from som_agent.marks.view import LEAST_PX, View
 
     if re.fullmatch(r"[-+]?\d+", text):
         return View.of_side(whole("--look", LEAST_PX)(text))
-    seen = view_of(text)
-    if seen not in VIEWS.values():
-        known = ", ".join(view.name for view in VIEWS.values())
+    seen = profile_named(text).view
+    views = [profile.view for profile in PROFILES.values()]
+    if seen not in views:
+        known = ", ".join(view.name for view in views)
         raise InputError(
             f"--look {text} makes no sense: it is the pixels of the long side, {LEAST_PX} or more, "
             f"or a model: {known}"

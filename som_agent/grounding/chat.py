@@ -26,8 +26,7 @@ from som_agent.grounding.relevance import ranked
 from som_agent.history import VISIBLE, History
 from som_agent.keyframes import Keyframe, Pictures, Wanted
 from som_agent.lmm.pictures import image_block
-from som_agent.lmm.views import DEFAULT_VIEW, view_of
-from som_agent.marks.view import View
+from som_agent.lmm.profiles import profile_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -82,7 +81,7 @@ def answer(
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
     start, end = (float(history.times[0]), float(history.times[-1])) if len(history.times) else (0.0, 0.0)
-    view = _view(model, name)
+    view = profile_of(model, name).view
     chosen = frames_for_marks(history, frames, budget, view.marks, named_times(question, start, end))
     order, named = ranked(question, history, chosen)
     shown = pictures(chosen, Wanted(view, order, named, budget)) if chosen else []
@@ -110,14 +109,6 @@ def answer(
         citations = cited_marks(text, history.marks)
     marks = [_grounded(mark, history, shown) for mark in citations.marks]
     return result(text, marks, _unsupported(question, reply, citations, history, shown))
-
-
-def _view(model: BaseChatModel, name: str) -> View:
-    """How the model sees: by the name that it knows itself by, or else by the one that it is called."""
-    for known in (getattr(model, "model_name", None), getattr(model, "model", None), name):
-        if isinstance(known, str) and view_of(known) is not DEFAULT_VIEW:
-            return view_of(known)
-    return DEFAULT_VIEW
 
 
 def _content(

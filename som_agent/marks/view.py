@@ -55,8 +55,15 @@ class View:
 
     def size(self, source: tuple[int, int]) -> tuple[int, int]:
         """Width and height at which a picture of the `source`'s width and height is seen."""
-        w, h = source
-        scale = min(self.enlarge, self.long_px / max(w, h))
+        return self._fitted(source, self.enlarge)
+
+    def shrunk(self, size: tuple[int, int]) -> tuple[int, int]:
+        """What the model itself makes of a picture of this width and height: it never enlarges one."""
+        return self._fitted(size, 1.0)
+
+    def _fitted(self, size: tuple[int, int], enlarge: float) -> tuple[int, int]:
+        w, h = size
+        scale = min(enlarge, self.long_px / max(w, h))
         if self.short_px is not None:
             scale = min(scale, self.short_px / min(w, h))
         if self.pixels is not None:

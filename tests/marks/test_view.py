@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from som_agent.errors import InputError
-from som_agent.lmm.views import DEFAULT_VIEW, VIEWS, view_of
+from som_agent.lmm.profiles import DEFAULT_PROFILE, PROFILES, profile_named
 from som_agent.marks import View
 
 sides = st.integers(1, 5000)
@@ -25,7 +25,7 @@ sides = st.integers(1, 5000)
     ],
 )
 def test_families(name, family):
-    assert view_of(name).name == family
+    assert profile_named(name).view.name == family
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def test_families(name, family):
     ],
 )
 def test_sizes(name, source, seen):
-    assert view_of(name).size(source) == seen
+    assert profile_named(name).view.size(source) == seen
 
 
-@given(st.sampled_from([*VIEWS.values(), DEFAULT_VIEW]), sides, sides)
+@given(st.sampled_from([known.view for known in (*PROFILES.values(), DEFAULT_PROFILE)]), sides, sides)
 def test_no_limit_is_passed(view, w, h):
     seen_w, seen_h = view.size((w, h))
     assert 1 <= max(seen_w, seen_h) <= view.long_px
