@@ -7,11 +7,13 @@ line turns a `SomError` into that line and exit status 2; anything else is a bug
 __all__ = [
     "AnswererError",
     "InputError",
+    "LimitError",
     "MissingExtraError",
     "OutputError",
     "SegmenterError",
     "SomError",
     "TrackingError",
+    "UnansweredError",
     "first_line",
 ]
 
@@ -38,6 +40,14 @@ class TrackingError(SomError):
 
 class AnswererError(SomError):
     """An unknown language model, or one that failed to answer."""
+
+
+class UnansweredError(AnswererError):
+    """A language model that could not be brought to answer: retries or time ran out, the connection broke."""
+
+
+class LimitError(AnswererError):
+    """A call that would pass a limit of what a question may cost; it was not sent."""
 
 
 class MissingExtraError(SomError):
