@@ -106,6 +106,8 @@ def fault_line(error: BaseException) -> str:
     if causes and causes[-1] not in line:
         line += f" ({causes[-1]})"
     hint = _HINTS.get(status_of(error) or 0)
+    if any(isinstance(link, ConnectionRefusedError) for link in _chain(error)):
+        hint = "the connection was refused: check the server's address, and that it runs"
     return line[:400] + (f"; {hint}" if hint else "")
 
 
@@ -140,7 +142,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        # What was meant to be hidden, too: httpcore hides which error of the system it was.
+        link = link.__cause__ or link.__context__
 
 
 def _names(error: BaseException) -> set[str]:

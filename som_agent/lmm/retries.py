@@ -93,8 +93,10 @@ async def tried(
         if error is None:
             return 0.0  # a result that will not do was no fault
         told_s = retry_after_s(error)
+        if told_s is None or told_s < 1:  # "at once" is no promise that it will be well then
+            return (told_s or 0.0) + _backoff(state)
         # All that were told the same would come back at the same moment.
-        return _backoff(state) if told_s is None else told_s * random.uniform(1.0, 1.1)
+        return told_s * random.uniform(1.0, 1.1)
 
     def stop(state: RetryCallState) -> bool:
         left_s = clock.left_s

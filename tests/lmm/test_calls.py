@@ -8,30 +8,18 @@ import socket
 import threading
 import time
 
-import numpy as np
 import pytest
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-from pydantic import BaseModel
+from langchain_core.messages import AIMessage, HumanMessage
 
 from som_agent.errors import AnswererError, InputError, LimitError, UnansweredError
 from som_agent.lmm.background import run
 from som_agent.lmm.calls import Caller, Request
 from som_agent.lmm.faults import retry_after_s, status_of, transient
 from som_agent.lmm.limits import Limits
-from som_agent.lmm.pictures import image_block
-from som_agent.lmm.profiles import PROFILES, Price, profile_named
-from tests.lmm.fault_server import CUT, EMPTY, HANG, SLOW, FaultServer, Status, calls
-
-NAME = "openai:eyes-1"
-PLAIN = profile_named("local")
-STRUCTURED = dataclasses.replace(PLAIN, structured=True)
-
-
-class Found(BaseModel):
-    """The marks that answer the question."""
-
-    marks: list[int]
+from som_agent.lmm.profiles import PROFILES, Price
+from tests.lmm.asking import NAME, PLAIN, STRUCTURED, Found, request
+from tests.lmm.fault_server import CUT, EMPTY, HANG, SLOW, Status, calls
 
 
 class FakeTime:
@@ -52,30 +40,9 @@ class FakeTime:
         return {"clock": self.clock, "sleep": self.sleep}
 
 
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server():
-    with FaultServer() as running:
-        yield running
-
-
 @pytest.fixture
 def fake():
     return FakeTime()
-
-
-def picture(value=10, size=(64, 48)):
-    return image_block(np.full((size[1], size[0], 3), value, np.uint8))
-
-
-def request(text="Which cups are red?", pictures=1, **fields):
-    content = [*(picture(10 + i) for i in range(pictures)), {"type": "text", "text": text}]
-    return Request([SystemMessage("Marks are numbers."), HumanMessage(content)], **fields)
 
 
 async def one_by_one(ask, questions):
@@ -158,6 +125,23 @@ def test_retry_after_beyond_the_deadline_gives_up_at_once(server, fake):
     assert len(server.requests) == 1
 
 
+def test_a_model_of_threads_is_not_waited_for_beyond_the_deadline():
+    ended = threading.Event()
+
+    class Stuck(FakeListChatModel):
+        def _call(self, *args, **kwargs):
+            ended.wait(60)
+            return "[1]"
+
+    ask = Caller(Stuck(responses=[]), "stuck", PLAIN, limits=Limits(seconds=0.5))
+    try:
+        with pytest.raises(UnansweredError, match="'stuck' did not answer"):
+            run(ask(request()))
+        assert not ended.is_set()
+    finally:
+        ended.set()
+
+
 def test_500_three_times_then_good(server, fake):
     server.replies = [500, 502, 529, "It is [1]."]
     ask = caller(server, **fake.options)
@@ -237,16 +221,13 @@ def test_what_no_waiting_mends_fails_at_once(server, fake, status, hint):
     assert fake.slept == []
 
 
-def test_an_account_without_money_is_not_asked_again(server, fake):
+def test_an_account_without_money_is_not_asked_again():
     body = type("Broke", (Exception,), {"status_code": 429, "code": "insufficient_quota"})
     assert not transient(body())
     assert transient(type("Busy", (Exception,), {"status_code": 429, "code": None})())
 
 
 def test_errors_without_a_status_go_by_their_names_and_causes():
-    class ReadTimeoutError(Exception):
-        pass
-
     class ClientConnectionError(Exception):
         pass
 
