@@ -11,13 +11,14 @@ import numpy as np
 
 from som_agent.answer import Answer
 from som_agent.errors import InputError
+from som_agent.grounding import Asking, check_question, load_answerer
 from som_agent.grounding import ask as ask_history
-from som_agent.grounding import check_question, load_answerer
 from som_agent.marks.marked import MarkedFrame
 from som_agent.marks.zoom import Zoom
 from som_agent.runs import is_run, read_run
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.base import Segmenter, is_ready_made
+from som_agent.segmenters.text import Finder
 from som_agent.session import Session
 from som_agent.settings import Settings
 from som_agent.video import Frame, Image, open_video
@@ -117,6 +118,8 @@ def ask(
     question: str,
     *,
     lmm: str | BaseChatModel = "attributes",
+    asking: Asking | None = None,
+    finder: str | Finder | None = None,
     segmenter: str | Segmenter = "hierarchy",
     start: float | None = None,
     end: float | None = None,
@@ -129,6 +132,8 @@ def ask(
         source: file, folder or run directory.
         question: in plain words.
         lmm: who answers: `attributes`, `provider:model`, `llava:DIR` or a LangChain chat model.
+        asking: how a model is asked: pictures, limits, verification, cache, trace.
+        finder: a text-prompted segmenter for what has no mark, see `Session.find`; not for a stored run.
         segmenter: a name or a segmenter.
         start: seconds at which to begin.
         end: seconds at which to stop.
@@ -140,14 +145,15 @@ def ask(
     name = lmm if isinstance(lmm, str) else None
     model = load_answerer(lmm)
     if is_run(source):
-        if (segmenter, start, end, every) != ("hierarchy", None, None, 1) or settings:
+        if (segmenter, start, end, every, finder) != ("hierarchy", None, None, 1, None) or settings:
             raise InputError(
                 f"{source} is a stored run, which is not tracked again: leave out the options for tracking"
             )
         run = read_run(source)
-        return ask_history(question, run.history, run.pictures, model, name=name)
+        return ask_history(question, run.history, run.pictures, model, name=name, asking=asking)
     session = Session(segmenter, Settings(**settings))
     with open_video(source, start=start, end=end, every=every) as video:
         for _ in session.run(video):
             pass
-    return session.ask(question, lmm=model, name=name).seen_in_part(video.problem)
+    answer = session.ask(question, lmm=model, name=name, asking=asking, finder=finder)
+    return answer.seen_in_part(video.problem)

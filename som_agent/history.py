@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from som_agent.errors import InputError
+
+if TYPE_CHECKING:
+    from som_agent.regions import BoolArray
 
 __all__ = [
     "GONE",
@@ -114,6 +120,7 @@ class History:
         traces: mark → its observations; every mark of the table has one.
         segmenter: name of the segmenter.
         mask_size: width and height of the pictures that the masks belong to; the source's unless given.
+        sharpness: how sharp each frame is, `[F] float32`, in no unit; empty where it was not measured.
     """
 
     size: tuple[int, int]
@@ -123,10 +130,38 @@ class History:
     traces: dict[int, Trace] = field(default_factory=dict)
     segmenter: str = ""
     mask_size: tuple[int, int] = (0, 0)
+    sharpness: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
         if self.mask_size == (0, 0):
             self.mask_size = self.size
+
+    def mask(self, mark: int, time: float | None = None) -> BoolArray:
+        """The mask of a mark, `[H, W] bool` at the size of the source.
+
+        Args:
+            mark: its number.
+            time: seconds; the frame nearest to it that was looked at counts. None takes its last sight.
+
+        Raises:
+            InputError: there is no such mark, or it is not visible then.
+        """
+        from som_agent.rle import decode
+        from som_agent.scaling import resize_labels
+
+        if mark not in self.traces:
+            known = ", ".join(map(str, sorted(self.traces))) or "none"
+            raise InputError(f"there is no mark {mark}; the marks are {known}")
+        trace = self.traces[mark]
+        rows = np.flatnonzero(trace.states == VISIBLE)
+        if time is not None:
+            frame = self.frames[np.abs(self.times - time).argmin()]
+            rows = rows[trace.frames[rows] == frame]
+        if not len(rows):
+            when = "" if time is None else f" at {time:g} s"
+            raise InputError(f"mark {mark} is not visible{when}, so it has no mask there")
+        mask = decode(trace.rles[rows[-1]], self.mask_size)
+        return resize_labels(mask.astype(np.int32), self.size) > 0
 
 
 def traces(observations: Iterable[Observation]) -> dict[int, Trace]:

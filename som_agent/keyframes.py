@@ -24,12 +24,14 @@ class Wanted:
         marks: the marks to draw, the most important first; others are not drawn.
         named: those that the question names: they are in every picture of a frame, beside any other.
         budget: most pictures in all, but each frame has one.
+        draw: the parts of a mark that are drawn, as `MarkStyle.draw`; None leaves the session's own.
     """
 
     view: View
     marks: Sequence[int]
     named: Sequence[int] = ()
     budget: int = 6
+    draw: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def _parts(
     """At most `share` pictures of a frame with the named marks and up to `room` of the others in each."""
     row_of = {info.mark: k for k, info in enumerate(marked.infos)}
     boxes = marked.regions.boxes[[row_of[mark] for mark in others[: share * room]]]
+    if wanted.draw is not None:
+        marked = replace(marked, style=replace(marked.style, draw=wanted.draw))
     parts = groups(others[: share * room], (boxes[:, :2] + boxes[:, 2:]) / 2, room) or [[]]
     looks = [marked.look(wanted.view, sorted([*named, *part])) for part in parts]
     present = set(wanted.marks).intersection(row_of)

@@ -12,8 +12,8 @@ from som_agent.history import GONE, History, MarkInfo, Observation, traces
 __all__ = ["Recorder"]
 
 
-_FrameRows = tuple[int, float, list[Observation]]
-"""Number of a frame, its time, and what was seen in it."""
+_FrameRows = tuple[int, float, list[Observation], float]
+"""Number of a frame, its time, what was seen in it, and how sharp it is."""
 
 
 class Recorder:
@@ -31,9 +31,9 @@ class Recorder:
         self._added = 0
         self._count: Counter[int] = Counter()
 
-    def add(self, frame: int, time: float, observations: list[Observation]) -> None:
-        """Take in what was seen of every mark in one frame."""
-        self._recent.append((frame, time, observations))
+    def add(self, frame: int, time: float, observations: list[Observation], sharpness: float = 0.0) -> None:
+        """Take in what was seen of every mark in one frame, and how sharp it is."""
+        self._recent.append((frame, time, observations, sharpness))
         self._added += 1
         self._count.update(row.mark for row in observations)
         self._trim()
@@ -43,9 +43,9 @@ class Recorder:
 
         What was given up in it is not described again and stays as it was told.
         """
-        frame, time, before = self._recent[-1]
+        frame, time, before, sharpness = self._recent[-1]
         rows = [*observations, *(row for row in before if row.state == GONE)]
-        self._recent[-1] = (frame, time, rows)
+        self._recent[-1] = (frame, time, rows, sharpness)
         self._count.update(row.mark for row in rows)
         self._count.subtract(row.mark for row in before)
         self._count = +self._count
@@ -59,7 +59,7 @@ class Recorder:
                 self._stride *= 2
             else:
                 forgotten = self._age()
-            self._count.subtract(row.mark for _, _, rows in forgotten for row in rows)
+            self._count.subtract(row.mark for _, _, rows, _ in forgotten for row in rows)
             self._count = +self._count
 
     def _age(self) -> list[_FrameRows]:
@@ -92,12 +92,13 @@ class Recorder:
     ) -> History:
         """Everything remembered; marks of the table of which nothing is remembered are left out."""
         remembered = [*self._past, *self._recent]
-        found = traces(row for _, _, rows in remembered for row in rows)
+        found = traces(row for _, _, rows, _ in remembered for row in rows)
         return History(
             size=size,
             mask_size=mask_size,
-            frames=np.array([frame for frame, _, _ in remembered], np.int32),
-            times=np.array([time for _, time, _ in remembered], np.float64),
+            frames=np.array([frame for frame, _, _, _ in remembered], np.int32),
+            times=np.array([time for _, time, _, _ in remembered], np.float64),
+            sharpness=np.array([sharpness for _, _, _, sharpness in remembered], np.float32),
             marks={mark: table[mark] for mark in found},
             traces=found,
             segmenter=segmenter,

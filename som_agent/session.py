@@ -12,7 +12,7 @@ from som_agent.answer import Answer
 from som_agent.errors import InputError
 from som_agent.history import History, MarkInfo, Observation
 from som_agent.incoming import next_frame
-from som_agent.keyframes import KeyframeStore
+from som_agent.keyframes import KeyframeStore, Pictures
 from som_agent.marks.algebra import Derived, Op, derive
 from som_agent.marks.book import MarkBook
 from som_agent.marks.marked import MarkedFrame
@@ -28,6 +28,7 @@ from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.prompts import Prompted
 from som_agent.segmenters.text import Finder
 from som_agent.settings import Settings
+from som_agent.sharpness import sharpness
 from som_agent.tracking import (
     AssociationTracker,
     Embedder,
@@ -42,6 +43,8 @@ from som_agent.video.frame import Frame, Image
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from som_agent.grounding import Asking
 
 __all__ = ["Session"]
 
@@ -124,7 +127,7 @@ class Session:
         found = self._tracker.update(small, regions)
         now = self._show(frame, small.image, found)
         gone = now.tracked.gone
-        self._recorder.add(frame.index, frame.time, self._observe(now, gone))
+        self._recorder.add(frame.index, frame.time, self._observe(now, gone), now.marked.sharpness)
         self._keyframes.add(now.marked)
         self._book.forget(gone, self._recorder.remembered)
         for track in self._derived.keys() & set(gone):
@@ -280,13 +283,70 @@ class Session:
         """What was seen of every mark in the newest frame."""
         return self._recorder.newest
 
-    def ask(
-        self, question: str, *, lmm: str | BaseChatModel = "attributes", name: str | None = None
-    ) -> Answer:
-        """Answer a question about everything seen so far; see `som_agent.grounding.ask`."""
-        from som_agent.grounding import ask
+    @property
+    def pictures(self) -> Pictures:
+        """Draws frames that are kept for questions."""
+        return self._keyframes.pictures
 
-        return ask(question, self.history, self._keyframes.pictures, lmm, name=name)
+    def ask(
+        self,
+        question: str,
+        *,
+        lmm: str | BaseChatModel = "attributes",
+        name: str | None = None,
+        asking: Asking | None = None,
+        finder: str | Finder | None = None,
+    ) -> Answer:
+        """Answer a question about everything seen so far; see `som_agent.grounding.ask`.
+
+        Args:
+            question: in plain words; marks may be named as `[3]`.
+            lmm: `attributes`, `llava:DIR`, `provider:model`, or a LangChain chat model.
+            name: what the answer calls the model, where `lmm` is a model.
+            asking: how a model is asked.
+            finder: a text-prompted segmenter, for what the question is about and no mark is on; without one
+                the marks that it may be a part of are opened. Either way it may get new marks.
+        """
+        from som_agent.grounding import ask
+        from som_agent.grounding.search import searcher
+
+        return ask(
+            question,
+            self.history,
+            self.pictures,
+            lmm,
+            name=name,
+            asking=asking,
+            search=searcher(self, finder),
+            newest=lambda: self.history,
+        )
+
+    async def aask(
+        self,
+        question: str,
+        *,
+        lmm: str | BaseChatModel = "attributes",
+        name: str | None = None,
+        asking: Asking | None = None,
+        finder: str | Finder | None = None,
+    ) -> Answer:
+        """As `ask`, while the model is waited for the caller's event loop goes on and may `step`.
+
+        `Answer.now` says where the marks are by the time of the answer.
+        """
+        from som_agent.grounding import aask
+        from som_agent.grounding.search import searcher
+
+        return await aask(
+            question,
+            self.history,
+            self.pictures,
+            lmm,
+            name=name,
+            asking=asking,
+            search=searcher(self, finder),
+            newest=lambda: self.history,
+        )
 
     @property
     def tracker(self) -> Tracker:
@@ -331,6 +391,7 @@ class Session:
             placement=placement,
             style=self.settings.style,
             unmarked=choice.unmarked,
+            sharpness=sharpness(small),
         )
         self._now = _Now(small, found, tracked, marked)
         return self._now

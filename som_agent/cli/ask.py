@@ -9,20 +9,29 @@ import typer
 
 from som_agent.cli.options import (
     Alpha,
+    Cache,
     Discover,
     Draw,
     Embedder,
     End,
     Every,
+    Finder,
     Json,
     Labels,
     LabelScheme,
     Lmm,
     MaxMarks,
+    MaxSeconds,
+    MaxTokens,
+    MaxUsd,
+    Pictures,
+    Plain,
     Propagator,
     Segmenter,
     Size,
     Start,
+    TraceFile,
+    Verify,
     settings,
 )
 from som_agent.cli.output import note, print_json, progress
@@ -35,12 +44,27 @@ if TYPE_CHECKING:
 
 __all__ = ["ask"]
 
+_WITH_A_RUN = {
+    *("source", "question", "lmm", "pictures", "plain", "verify"),
+    *("max_usd", "max_tokens", "max_seconds", "cache", "trace", "json"),
+}
+"""What can be said of a stored run: it is not tracked again."""
+
 
 def ask(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="A video, a picture, or the folder of a stored run.")],
     question: Annotated[str, typer.Argument(help="A question in plain words; [3] names a mark.")],
     lmm: Lmm = "attributes",
+    pictures: Pictures = 6,
+    plain: Plain = False,
+    verify: Verify = False,
+    finder: Finder = "",
+    max_usd: MaxUsd = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = 120.0,
+    cache: Cache = None,
+    trace: TraceFile = None,
     segmenter: Segmenter = "hierarchy",
     propagator: Propagator = "",
     discover: Discover = 5,
@@ -56,18 +80,27 @@ def ask(
     json: Json = False,
 ) -> None:
     """Ask about a video, a picture or a stored run: the answer names marks, and when."""
+    from som_agent.grounding import Asking, check_question, load_answerer
     from som_agent.grounding import ask as ask_history
-    from som_agent.grounding import check_question, load_answerer
+    from som_agent.lmm.limits import Limits
     from som_agent.runs import is_run, read_run
 
     # What the user mistyped must not cost a whole video first.
     check_question(question)
     model = load_answerer(lmm)
+    asking = Asking(
+        pictures=pictures,
+        plain=plain,
+        verify=verify,
+        limits=Limits(usd=max_usd, tokens=max_tokens, seconds=max_seconds),
+        cache=cache,
+        trace=trace,
+    )
     if is_run(source):
         _refuse_options(context)
         run = read_run(source)
         frames = len(run.history.frames)
-        answer = ask_history(question, run.history, run.pictures, model, name=lmm)
+        answer = ask_history(question, run.history, run.pictures, model, name=lmm, asking=asking)
     else:
         session, problem = _watch(
             source,
@@ -78,7 +111,8 @@ def ask(
             every,
         )
         frames = len(session.history.frames)
-        answer = session.ask(question, lmm=model, name=lmm).seen_in_part(problem)
+        answer = session.ask(question, lmm=model, name=lmm, asking=asking, finder=finder or None)
+        answer = answer.seen_in_part(problem)
     if json:
         print_json(answer.to_json())
     else:
@@ -90,7 +124,7 @@ def _refuse_options(context: typer.Context) -> None:
     given = [
         name
         for name in context.params
-        if name not in ("source", "question", "lmm", "json")
+        if name not in _WITH_A_RUN
         and (origin := context.get_parameter_source(name)) is not None
         and origin.name == "COMMANDLINE"
     ]
@@ -127,6 +161,8 @@ def _print(answer: Answer, *, with_times: bool) -> None:
         for mark in answer.marks:
             lines.append(f"  [{mark.label}] {', '.join(_span(*span) for span in mark.intervals)}")
     lines += [f"  not grounded: {part.text!r}: {part.reason}" for part in answer.unsupported]
+    if answer.usage is not None:
+        lines.append(f"  asking took {answer.usage}")
     sys.stdout.write("\n".join(lines) + "\n")
 
 

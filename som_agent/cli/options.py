@@ -19,20 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alpha",
+    "Cache",
     "Discover",
     "Draw",
     "Embedder",
     "End",
     "Every",
+    "Finder",
     "Json",
     "LabelScheme",
     "Labels",
     "Lmm",
     "MaxMarks",
+    "MaxSeconds",
+    "MaxTokens",
+    "MaxUsd",
+    "Pictures",
+    "Plain",
     "Propagator",
     "Segmenter",
     "Size",
     "Start",
+    "TraceFile",
+    "Verify",
     "number",
     "place",
     "settings",
@@ -122,6 +131,59 @@ Segmenter = Annotated[
 ]
 Lmm = Annotated[
     str, typer.Option(help="Who answers: attributes (no model), provider:model or llava:REPO_OR_DIR.")
+]
+Pictures = Annotated[
+    int,
+    typer.Option(
+        parser=whole("--pictures", 1), metavar="N", help="Most pictures with marks in a prompt, 1 or more."
+    ),
+]
+Plain = Annotated[bool, typer.Option("--plain", help="Show each frame without marks, too.")]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Show the model each mark of its answer alone, to accept or reject.")
+]
+Finder = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="hf:REPO_OR_DIR of Grounding DINO or SAM 3: looks for what has no mark.",
+        show_default=False,
+    ),
+]
+MaxUsd = Annotated[
+    float | None,
+    typer.Option(
+        parser=number("--max-usd", "in US dollars, above 0", lambda value: value > 0),
+        metavar="USD",
+        help="Stop before asking costs more.",
+    ),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole("--max-tokens", 1), metavar="N", help="Stop before more tokens are read and written."
+    ),
+]
+MaxSeconds = Annotated[
+    float,
+    typer.Option(
+        parser=number("--max-seconds", "in seconds, above 0", lambda value: value > 0),
+        metavar="S",
+        help="Give up on the model after this time.",
+    ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Keep replies in this file, and give them again.", show_default=False),
+]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--trace",
+        metavar="FILE",
+        help="Write prompts and replies to this file; --lmm replay:FILE plays them again.",
+        show_default=False,
+    ),
 ]
 MaxMarks = Annotated[
     int,

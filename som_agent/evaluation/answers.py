@@ -31,7 +31,7 @@ from som_agent.video import open_video
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["ORACLE", "Score", "Total", "main", "score_answer", "score_scene", "totals"]
+__all__ = ["ORACLE", "Score", "Total", "main", "score_answer", "score_scene", "totals", "watch_scene"]
 
 ORACLE = "labels"
 """The segmenter that gives the true masks."""
@@ -117,7 +117,13 @@ def score_answer(scene: str, question: SceneQuestion, answer: Answer, match: Mat
 
 
 def score_scene(scene: SceneFile, segmenter: str = ORACLE) -> list[Score]:
-    """Track a scene and ask all its questions.
+    """Track a scene and ask all its questions; arguments and errors as in `watch_scene`."""
+    session, match = watch_scene(scene, segmenter)
+    return [score_answer(scene.name, q, session.ask(q.text), match) for q in scene.questions]
+
+
+def watch_scene(scene: SceneFile, segmenter: str = ORACLE) -> tuple[Session, Match]:
+    """Track a scene: the session that has seen it, and how its marks lie on the true objects.
 
     Args:
         scene: the scene; its video must be there.
@@ -139,7 +145,7 @@ def score_scene(scene: SceneFile, segmenter: str = ORACLE) -> list[Score]:
             for marked in session.run(video):
                 marks = [info.mark for info in marked.infos]
                 match.add(marked.time, marks, marked.source_regions, scene.labels(marked.index))
-    return [score_answer(scene.name, q, session.ask(q.text), match) for q in scene.questions]
+    return session, match
 
 
 def totals(scores: Sequence[Score]) -> dict[str, Total]:

@@ -3,6 +3,7 @@
 `chat` asks a vision-language model; `attributes` computes its answer from masks, pixels and tracks.
 """
 
-from som_agent.grounding.ask import ask, check_question, load_answerer
+from som_agent.grounding.ask import aask, ask, check_question, load_answerer
+from som_agent.grounding.asking import Asking
 
-__all__ = ["ask", "check_question", "load_answerer"]
+__all__ = ["Asking", "aask", "ask", "check_question", "load_answerer"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +14,30 @@ from som_agent.history import VISIBLE, History
 __all__ = ["choose_frames", "frames_for_marks", "named_times"]
 
 
-def choose_frames(history: History, budget: int, times: Sequence[tuple[float, float]] = ()) -> list[int]:
+_NEAR_S = 0.5
+"""A frame is sharp or blurred beside those within this many seconds: what they show is much the same."""
+_RELEVANT = 4.0
+"""How much more a mark counts that a question names than one that has nothing to do with it."""
+
+
+def choose_frames(
+    history: History,
+    budget: int,
+    times: Sequence[tuple[float, float]] = (),
+    weights: Mapping[int, float] | None = None,
+) -> list[int]:
     """Choose the frames that show every mark well, then spread what is left of the budget over the time.
 
-    Greedy: each frame taken is the one that shows the marks not yet covered most clearly (large, and well
-    segmented). That is within 1 - 1/e of the best choice, and the same for the same history.
+    Greedy: each frame taken is the one that shows the marks not yet covered most clearly (large, well
+    segmented, in a frame that is sharp beside its neighbours), and those first that matter most. That is
+    within 1 - 1/e of the best choice, and the same for the same history.
 
     Args:
         history: what was seen.
         budget: most frames.
         times: intervals in seconds that the question is about; frames outside are not taken. Where no frame
             lies in an interval, the one nearest to it stands for it.
+        weights: mark → how much the question is about it, 0 to 1; 0 where left out.
 
     Returns:
         Source frame numbers, ascending; fewer than `budget` only where there are no more.
@@ -39,6 +52,8 @@ def choose_frames(history: History, budget: int, times: Sequence[tuple[float, fl
     groups = [_frames_in(history, interval) for interval in times] or [np.arange(len(history.frames))]
     candidates = np.unique(np.concatenate(groups))
     clarity = _clarity(history)[:, candidates]
+    relevant = np.array([(weights or {}).get(mark, 0.0) for mark in sorted(history.traces)])
+    clarity *= (1 + _RELEVANT * relevant[:, None]).astype(np.float32)
     when = history.times[candidates]
     uncovered = np.ones(len(clarity), bool)
     waiting = [set(group.tolist()) for group in groups]
@@ -59,7 +74,12 @@ def choose_frames(history: History, budget: int, times: Sequence[tuple[float, fl
 
 
 def frames_for_marks(
-    history: History, most: int, pictures: int, marks: int, times: Sequence[tuple[float, float]] = ()
+    history: History,
+    most: int,
+    pictures: int,
+    marks: int,
+    times: Sequence[tuple[float, float]] = (),
+    weights: Mapping[int, float] | None = None,
 ) -> list[int]:
     """As `choose_frames`, but fewer frames where these need several pictures each, for they show many marks.
 
@@ -69,6 +89,7 @@ def frames_for_marks(
         pictures: most pictures of all the frames together.
         marks: most marks in a picture.
         times: intervals in seconds that the question is about.
+        weights: as in `choose_frames`.
 
     Returns:
         Source frame numbers, ascending. Two frames stay where they are to be had, so that what changes can be
@@ -78,10 +99,10 @@ def frames_for_marks(
         InputError: no frame or no picture is allowed.
     """
     count = min(most, pictures)
-    chosen = choose_frames(history, count, times)
+    chosen = choose_frames(history, count, times, weights)
     while count > 2 and sum(-(-max(_visible(history, frame), 1) // marks) for frame in chosen) > pictures:
         count -= 1
-        chosen = choose_frames(history, count, times)
+        chosen = choose_frames(history, count, times, weights)
     return chosen
 
 
@@ -105,6 +126,7 @@ def _frames_in(history: History, interval: tuple[float, float]) -> npt.NDArray[n
 def _clarity(history: History) -> npt.NDArray[np.float32]:
     """How clearly each frame shows each mark, `[M, F] float32`: 0 where not visible, else 0.5 to 1."""
     clarity = np.zeros((len(history.traces), len(history.frames)), np.float32)
+    sharp = _sharp(history)
     for row, mark in enumerate(sorted(history.traces)):
         trace = history.traces[mark]
         seen = np.flatnonzero((trace.states == VISIBLE) & np.isin(trace.frames, history.frames))
@@ -112,8 +134,20 @@ def _clarity(history: History) -> npt.NDArray[np.float32]:
             continue
         size = np.sqrt(trace.areas[seen] / max(1, int(trace.areas[seen].max())))
         column = np.searchsorted(history.frames, trace.frames[seen])
-        clarity[row, column] = 0.5 + 0.5 * size * np.nan_to_num(trace.scores[seen]).clip(0, 1)
+        good = np.nan_to_num(trace.scores[seen]).clip(0, 1) * sharp[column]
+        clarity[row, column] = 0.5 + 0.5 * size * good
     return clarity
+
+
+def _sharp(history: History) -> npt.NDArray[np.float32]:
+    """How sharp each frame is beside the sharpest one around it, `[F] float32`, 0 to 1."""
+    sharp = np.ones(len(history.frames), np.float32)
+    if len(history.sharpness) == len(sharp):
+        first = np.searchsorted(history.times, history.times - _NEAR_S)
+        last = np.searchsorted(history.times, history.times + _NEAR_S, side="right")
+        for k, (a, b) in enumerate(zip(first, last, strict=True)):
+            sharp[k] = history.sharpness[k] / max(float(history.sharpness[a:b].max()), 1e-6)
+    return sharp
 
 
 def _spread(

@@ -19,6 +19,7 @@ __all__ = ["lmm_names", "load_lmm"]
 _NAMES = {
     "attributes": "the embedded answerer: colour, size, place, motion and time, no model needed",
     "llava:REPO_OR_DIR": "a LLaVA-1.5 model in the transformers format, run here (SoM-LLaVA for example)",
+    "replay:TRACE.jsonl": "what a model replied when that file was written, without the model",
     "PROVIDER:MODEL": "any chat model that LangChain can reach and that takes pictures, as openai:gpt-4o",
 }
 _PROVIDERS = re.compile(r"[Ss]upported (?:model )?providers(?: are)?: ([\w, ]+)")
@@ -61,6 +62,12 @@ def load_lmm(name: str | BaseChatModel, *, device: str | None = None) -> BaseCha
         from som_agent.lmm.llava import ChatLlava
 
         return ChatLlava(model=rest, device=device)
+    if kind == "replay":
+        if not rest:
+            raise AnswererError(f"model {name!r} lacks its argument: write replay:TRACE.jsonl")
+        from som_agent.lmm.trace import replay
+
+        return replay(rest)
     return _from_langchain(name)
 
 

@@ -71,6 +71,19 @@ class Usage:
     usd: float | None = None
     seconds: float = 0.0
 
+    def __str__(self) -> str:
+        tokens = self.tokens_in + self.tokens_out
+        parts = [
+            f"{self.calls} call{'s' if self.calls != 1 else ''}",
+            f"{self.pictures} picture{'s' if self.pictures != 1 else ''}",
+            f"{tokens} tokens",
+            *([f"{self.retries} tried again"] if self.retries else []),
+            *([f"{self.cached} from the cache"] if self.cached else []),
+            *([] if self.usd is None else [f"${self.usd:.4f}"]),
+            f"{self.seconds:.1f} s",
+        ]
+        return ", ".join(parts)
+
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
         return dataclasses.asdict(self)

@@ -53,6 +53,7 @@ class MarkedFrame:
         placement: where those go, in pixels of the processed size; row `i` for `infos[drawn[i]]`.
         style: how they are drawn.
         unmarked: objects seen in this frame that have no number yet: they wait for room in the budget.
+        sharpness: of the processed picture, `som_agent.sharpness`; 0 where it was not measured.
     """
 
     frame: Frame
@@ -63,6 +64,7 @@ class MarkedFrame:
     placement: Placement
     style: MarkStyle
     unmarked: int = 0
+    sharpness: float = 0.0
 
     def __repr__(self) -> str:
         labels = " ".join(self.infos[k].label for k in self.drawn)

@@ -54,6 +54,8 @@ def read_run(path: str | Path) -> Run:
             size=_field(info, "size", _size),
             frames=_field(info, "frames", lambda frames: np.array(frames, np.int32)),
             times=_field(info, "times", lambda times: np.array(times, np.float64)),
+            # Runs of before did not measure it.
+            sharpness=_field({"sharpness": [], **info}, "sharpness", lambda row: np.array(row, np.float32)),
             marks=_field(info, "marks", lambda rows: {row["mark"]: _mark(row) for row in rows}),
             traces=_read_tracks(folder / TRACKS_FILE),
             segmenter=_field(info, "segmenter", _text),

@@ -96,6 +96,7 @@ class RunWriter:
         self._lives: dict[int, _Life] = {}
         self._frames: list[int] = []
         self._times: list[float] = []
+        self._sharpness: list[float] = []
 
     def add(self, marked: MarkedFrame, observations: Sequence[Observation]) -> None:
         """Write the next frame: its picture, and what was seen of every mark in it.
@@ -124,6 +125,7 @@ class RunWriter:
         self._rows += seen
         self._frames.append(marked.index)
         self._times.append(marked.time)
+        self._sharpness.append(marked.sharpness)
         if len(self._rows) >= ROWS_A_GROUP:
             with self._writing():
                 self._flush()
@@ -209,6 +211,7 @@ class RunWriter:
             "cut": self.cut,
             "frames": self._frames,
             "times": [round(time, 6) for time in self._times],
+            "sharpness": [round(value, 2) for value in self._sharpness],
             "ended": self.ended,
             "segmenter": self.segmenter,
             "settings": asdict(self.settings),

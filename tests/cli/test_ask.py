@@ -23,7 +23,10 @@ def test_json_is_the_contract(cli, clip):
     done = cli("ask", clip.path, QUESTION, "--segmenter", clip.segmenter, "--json")
     assert (done.code, done.err) == (0, "")
     told = done.json
-    assert list(told) == ["answer", "marks", "unsupported", "lmm", "segmenter"]
+    assert list(told) == [
+        *("answer", "marks", "unsupported", "lmm", "segmenter"),
+        *("claims", "none_such", "as_of", "newest", "now", "usage"),
+    ]
     assert isinstance(told["answer"], str)
     assert told["lmm"] == "attributes"
     assert told["segmenter"] == clip.segmenter
@@ -48,6 +51,13 @@ def test_json_is_the_contract(cli, clip):
         assert evidence["box"] == [x.min(), y.min(), x.max() + 1, y.max() + 1]
         assert all(number(v) for v in (*evidence["box"], *evidence["anchor"]))
         assert clip.maps[evidence["frame"]][int(evidence["anchor"][1]), int(evidence["anchor"][0])] == 1
+    (claim,) = told["claims"]
+    assert (claim["text"], claim["marks"], claim["verified"]) == (told["answer"], [mark["mark"]], None)
+    assert not told["none_such"]
+    assert told["as_of"] == told["newest"]
+    (now,) = told["now"]
+    assert (now["mark"], now["seen"]["frame"] <= told["newest"]["frame"]) == (mark["mark"], True)
+    assert told["usage"] is None
 
 
 def test_what_cannot_be_grounded_is_said(cli, clip):

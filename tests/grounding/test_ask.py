@@ -65,12 +65,15 @@ def test_a_session_shows_more_marks_than_it_draws():
     ((_, user),) = model.told
     texts = [block["text"] for block in user.content if block["type"] == "text"]
     captions, prompt = texts[:-1], texts[-1]
-    assert len(captions) == 5, "12 marks in a picture for LLaVA, the one that is asked about in each"
-    shown = [set(text.split("shown: ")[1].rstrip(".").split(", ")) for text in captions]
+    assert len(captions) == 3, "12 marks in a picture for LLaVA, and room for three pictures beside the list"
+    shown = [set(text.split("shown: ")[1].split(".")[0].split(", ")) for text in captions]
     assert all(
-        text.startswith(f"Picture {i} of 5 of the frame at 0.00 s") for i, text in enumerate(captions, 1)
+        text.startswith(f"Picture {i} of 3 of the frame at 0.00 s") for i, text in enumerate(captions, 1)
     )
     assert all("47" in labels for labels in shown)
-    assert set.union(*shown) == {str(mark) for mark in range(1, 49)}
-    assert "Drawn in none" not in prompt
-    assert len(prompt.split("Marks:\n")[1].split("\n\nQuestion")[0].splitlines()) == 48
+    drawn = set.union(*shown)
+    assert len(drawn) == 1 + 3 * 11
+    missing = prompt.split("Drawn in none of the pictures: ")[1].split(".\n")[0].split(", ")
+    assert drawn.isdisjoint(missing)
+    assert drawn.union(missing) == {str(mark) for mark in range(1, 49)}
+    assert len(prompt.split("Marks:\n")[1].split("\nDrawn in none")[0].splitlines()) == 48

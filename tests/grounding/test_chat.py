@@ -3,8 +3,6 @@
 import base64
 import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
@@ -13,102 +11,21 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
 
 from som_agent.errors import AnswererError
+from som_agent.grounding import Asking
 from som_agent.grounding.chat import answer
 from som_agent.history import OCCLUDED, VISIBLE, History, MarkInfo, Trace
 from som_agent.keyframes import Keyframe
+from tests.lmm.fault_server import FaultServer
 
 WIDTH, HEIGHT = 64, 48
-
-
-class Server:
-    """Speaks enough of the chat-completions protocol: keeps each request, plays replies from a list.
-
-    A reply is a text, a dictionary that is merged into the choice, or a status code.
-    """
-
-    def __init__(self):
-        self.requests = []
-        self.replies = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.requests.append((self.path, self.headers["Authorization"], body))
-                reply = server.replies.pop(0)
-                status = reply if isinstance(reply, int) else 200
-                if status == 200:
-                    choice = {
-                        "index": 0,
-                        "message": {"role": "assistant", "content": reply if isinstance(reply, str) else ""},
-                        "finish_reason": "stop",
-                    }
-                    if isinstance(reply, dict):
-                        choice.update(reply)
-                    data = {
-                        "id": "1",
-                        "object": "chat.completion",
-                        "created": 0,
-                        "model": body["model"],
-                        "choices": [choice],
-                        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-                    }
-                else:
-                    data = {
-                        "error": {"message": f"fault {status}\nsecond line", "type": "fault", "code": None}
-                    }
-                text = json.dumps(data).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *args):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self):
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    def texts(self, request):
-        return [
-            block["text"]
-            for message in self.requests[request][2]["messages"]
-            for block in (
-                [{"type": "text", "text": message["content"]}]
-                if isinstance(message["content"], str)
-                else message["content"]
-            )
-            if block["type"] == "text"
-        ]
-
-    def images(self, request):
-        return [
-            block["image_url"]
-            for message in self.requests[request][2]["messages"]
-            if isinstance(message["content"], list)
-            for block in message["content"]
-            if block["type"] == "image_url"
-        ]
 
 
 @pytest.fixture
 def server(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    running = Server()
-    yield running
-    running.close()
+    with FaultServer() as running:
+        yield running
 
 
 def chat(url):
@@ -164,12 +81,13 @@ def draw(history, asked=None):
 
 
 def ask(server, history, question="Which cups are red?", **options):
-    return answer(question, history, draw(history), chat(server.url), "openai:eyes-1", **options)
+    asking = Asking(**{"tries": 1, "repairs": 1} | options)
+    return answer(question, history, draw(history), chat(server.url), "openai:eyes-1", asking)
 
 
 def test_pictures_times_and_marks_arrive(server, history):
     server.replies = ["The red one is [1]."]
-    ask(server, history, budget=3)
+    ask(server, history, pictures=3)
     path, key, body = server.requests[0]
     assert (path, key, body["model"]) == ("/v1/chat/completions", "Bearer secret", "eyes-1")
     images = server.images(0)
@@ -203,7 +121,7 @@ def test_pictures_times_and_marks_arrive(server, history):
 
 def test_citations_become_marks_with_times_and_evidence(server, history):
     server.replies = ["The blue one is [2]; beside it is [1]."]
-    got = ask(server, history, budget=3)
+    got = ask(server, history, pictures=3)
     assert got.text == "The blue one is [2]; beside it is [1]."
     assert [m.mark for m in got.marks] == [2, 1]
     two, one = got.marks
@@ -245,7 +163,7 @@ def test_mark_that_stays_unknown_is_reported_with_its_sentence(server, history):
 @pytest.mark.parametrize("repairs", [0, 3])
 def test_repairs_are_bounded(server, history, repairs):
     server.replies = ["[9]"] * 10
-    got = ask(server, history, max_repairs=repairs)
+    got = ask(server, history, repairs=repairs)
     assert len(server.requests) == 1 + repairs
     assert [u.text for u in got.unsupported] == ["[9]"]
 
@@ -310,7 +228,7 @@ def test_reply_that_was_cut_off(server, history):
 
 def test_mark_that_was_in_no_picture(server, history):
     server.replies = ["It is [3]. Also [1]."]
-    got = ask(server, history, "What is there at 1.5 s?", budget=1)
+    got = ask(server, history, "What is there at 1.5 s?", pictures=1)
     assert [m.mark for m in got.marks] == [3, 1]
     assert [e.frame for e in got.marks[0].evidence] == [9]  # where a person can check
     assert [e.frame for e in got.marks[1].evidence] == [15]
@@ -321,15 +239,12 @@ def test_mark_that_was_in_no_picture(server, history):
 
 def test_ten_thousand_words_of_noise(server, history):
     server.replies = ["mark [ 12 ] ]] [[ 3.5 [x] marks 2, " * 5_000]
-    got = ask(server, history, max_repairs=0)
+    got = ask(server, history, repairs=0)
     assert {m.mark for m in got.marks} == {2}
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [(401, "check the API key"), (404, "model's name"), (429, "rate limit"), (500, "fault 500")],
-)
-def test_faults_of_the_provider_are_one_clear_line(server, history, status, expected):
+@pytest.mark.parametrize(("status", "expected"), [(401, "check the API key"), (404, "model's name")])
+def test_requests_that_are_turned_down_are_one_clear_line(server, history, status, expected):
     server.replies = [status]
     with pytest.raises(AnswererError, match=expected) as caught:
         ask(server, history)
@@ -340,13 +255,23 @@ def test_faults_of_the_provider_are_one_clear_line(server, history, status, expe
     assert caught.value.__cause__ is not None
 
 
+@pytest.mark.parametrize(("status", "expected"), [(429, "rate limit"), (500, "fault 500")])
+def test_a_server_that_fails_leaves_an_answer_without_support(server, history, status, expected):
+    server.replies = [status]
+    got = ask(server, history)
+    assert (got.text, got.marks, got.claims) == ("", [], [])
+    (lost,) = got.unsupported
+    assert lost.text == "Which cups are red?"
+    assert expected in lost.reason
+
+
 def test_connection_refused(history):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(AnswererError, match=r"failed to answer: Connection error.*refused") as caught:
-        answer("?", history, draw(history), chat(url), "openai:eyes-1")
-    assert "\n" not in str(caught.value)
+    got = answer("?", history, draw(history), chat(url), "openai:eyes-1", Asking(tries=1))
+    assert "failed to answer: Connection error" in got.unsupported[0].reason
+    assert "\n" not in got.unsupported[0].reason
 
 
 def test_nothing_to_show(history):
@@ -411,7 +336,7 @@ def test_several_pictures_of_a_frame(server, history):
 
     server.replies = ["[1], [3]"] * 2
     for plain in (False, True):
-        got = answer("Which?", history, pictures, chat(server.url), "x", plain=plain)
+        got = answer("Which?", history, pictures, chat(server.url), "x", Asking(plain=plain))
     assert [len(server.images(request)) for request in (0, 1)] == [2, 3]
     captions = [
         "Picture 1 of 2 of the frame at 0.90 s, marks shown: 1. 1 more mark is in this frame but not drawn.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from som_agent.answer import Answer, GroundedMark, Unsupported
+from som_agent.answer import Answer, Claim, GroundedMark, Unsupported
 from som_agent.grounding.attributes import claims, hiders, reports, ways
 from som_agent.grounding.attributes.evaluate import Evaluator
 from som_agent.grounding.attributes.hidden import party, resolved
@@ -75,8 +76,18 @@ def answer(question: str, history: History) -> Answer:
     needs_absent = any(isinstance(part, Absent) for part in _all_leaves(query))
     table = Table.of(history, fill=needs_absent)
 
-    def reply(text: str, marks: list[GroundedMark] | None = None) -> Answer:
-        return Answer(text, marks or [], unsupported, "attributes", history.segmenter)
+    def reply(text: str, marks: Sequence[GroundedMark] = ()) -> Answer:
+        spans = sorted({span for known in marks for span in known.intervals})
+        claim = Claim(text, tuple(dict.fromkeys(known.mark for known in marks)), spans)
+        return Answer(
+            text,
+            list(marks),
+            unsupported,
+            "attributes",
+            history.segmenter,
+            claims=[claim] if marks else [],
+            none_such=not marks and not unsupported,
+        )
 
     if query.vague or not (query.unknown or query.missing or _says_anything(query)):
         if not unsupported:

@@ -1,0 +1,153 @@
+"""Set-of-Mark's question for video segmentation: which mark of the second picture is which of the first?
+
+Both pictures are marked on their own, so that their numbers have nothing to do with each other, and the model
+tells which objects are the same (arXiv 2310.11441, DAVIS). The masks of the second picture, with the numbers
+of the first, are the segmentation. It needs no tracker: any gap in time and any cut between the two will do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from som_agent.answer import Unsupported
+from som_agent.errors import LimitError, UnansweredError
+from som_agent.grounding.asking import Asking
+from som_agent.lmm import background
+from som_agent.lmm.calls import Caller, Request
+from som_agent.lmm.pictures import image_block
+from som_agent.lmm.profiles import Profile, profile_of
+from som_agent.marks.marked import Look, MarkedFrame
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
+    from som_agent.lmm.limits import Usage
+
+__all__ = ["Correspondence", "acorrespond", "correspond"]
+
+_PROMPT = """\
+Two pictures of the same video, at {first_s:.2f} s and at {second_s:.2f} s. Each is marked on its own: the \
+same number in both says nothing. The first picture has the marks {first}; the second has {second}.
+For each mark of the first picture, write one line: the mark, an arrow, and the mark of the same object in \
+the second picture, or none if it is not there. For example: 1 -> 4"""
+_REPAIR = """\
+The second picture has no mark {unknown}; its marks are {second}. Write all lines anew."""
+_LINE = re.compile(
+    r"^\W*(?:marks?\s+)?\[?(\w+)\]?\s*(?:-+>|=+>|→|⇒|=|:|\bis\b|\bto\b)\s*(?:marks?\s+)?\[?(\w+)\]?",
+    re.I | re.M,
+)
+_NONE = {"none", "nothing", "absent", "no", "gone", "missing"}
+_DEFAULT = Asking()
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Which marks of two pictures are the same objects.
+
+    Attributes:
+        pairs: mark of the first picture → mark of the second, None where the object is not there. Marks of
+            which nothing usable was said are left out, and are in `unsupported`.
+        unsupported: what could not be used, and why.
+        usage: what asking cost.
+    """
+
+    pairs: dict[int, int | None]
+    unsupported: list[Unsupported] = field(default_factory=list)
+    usage: Usage | None = None
+
+
+def correspond(
+    first: MarkedFrame, second: MarkedFrame, model: BaseChatModel, name: str, asking: Asking = _DEFAULT
+) -> Correspondence:
+    """Ask which marks of two frames are the same objects.
+
+    Args:
+        first: a frame with marks.
+        second: another, marked independently.
+        model: a LangChain chat model that takes pictures.
+        name: the model's name, for errors and its profile.
+        asking: how it is asked.
+
+    Raises:
+        AnswererError: the request itself was refused.
+    """
+    return background.run(acorrespond(first, second, model, name, asking))
+
+
+async def acorrespond(
+    first: MarkedFrame, second: MarkedFrame, model: BaseChatModel, name: str, asking: Asking = _DEFAULT
+) -> Correspondence:
+    """As `correspond`, asynchronous."""
+    from langchain_core.messages import AIMessage, HumanMessage
+
+    profile = asking.profile or profile_of(model, name)
+    caller = Caller(model, name, profile, limits=asking.limits, attempts=asking.tries)
+    looks = _look(first, profile), _look(second, profile)
+    here, there = (_drawn(look) for look in looks)
+    missing = [
+        Unsupported(f"mark {mark.label}", f"it is not drawn in the first picture: {mark.reason}")
+        for mark in looks[0].marks
+        if mark.label not in here
+    ]
+    if not here or not there:
+        nothing = Unsupported("the two pictures", "one of them shows no marks")
+        return Correspondence({}, [*missing, nothing], caller.usage)
+    listed = {"first": ", ".join(here), "second": ", ".join(there)}
+    prompt = _PROMPT.format(first_s=first.time, second_s=second.time, **listed)
+    content = [image_block(looks[0].image), image_block(looks[1].image), {"type": "text", "text": prompt}]
+    messages: list[BaseMessage] = [HumanMessage(list(content))]
+    said: dict[str, str] = {}
+    for _ in range(1 + asking.repairs):
+        try:
+            reply = await caller(Request(messages, "two frames"))
+        except (LimitError, UnansweredError) as error:
+            missing.append(Unsupported("the two pictures", str(error)))
+            break
+        said = dict(_LINE.findall(reply.text))
+        unknown = [to for to in said.values() if to.lower() not in _NONE and to not in there]
+        if said and not unknown:
+            break
+        repair = _REPAIR.format(unknown=", ".join(unknown) or "named in your reply", second=listed["second"])
+        messages = [*messages, AIMessage(reply.text or "…"), HumanMessage(repair)]
+    pairs, problems = _paired(said, here, there)
+    return Correspondence(pairs, [*missing, *problems], caller.usage)
+
+
+def _look(marked: MarkedFrame, profile: Profile) -> Look:
+    """The frame as the model is shown it, with as many of its largest marks as it reads."""
+    order = sorted(range(len(marked.infos)), key=lambda k: -int(marked.regions.areas[k]))
+    return marked.look(profile.view, [marked.infos[k].mark for k in order[: profile.view.marks]])
+
+
+def _drawn(look: Look) -> dict[str, int]:
+    """Label → mark of those that can be read in a picture."""
+    return {mark.label: mark.mark for mark in look.marks if mark.shown}
+
+
+def _paired(
+    said: Mapping[str, str], here: Mapping[str, int], there: Mapping[str, int]
+) -> tuple[dict[int, int | None], list[Unsupported]]:
+    pairs: dict[int, int | None] = {}
+    problems = []
+    for label, mark in here.items():
+        to = said.get(label)
+        if to is None:
+            problems.append(Unsupported(f"mark {label}", "the reply says nothing of it"))
+        elif to.lower() in _NONE and to not in there:
+            pairs[mark] = None
+        elif to not in there:
+            problems.append(Unsupported(f"{label} -> {to}", f"the second picture has no mark {to}"))
+        elif there[to] in pairs.values():
+            problems.append(Unsupported(f"{label} -> {to}", f"mark {to} was given to another mark already"))
+        else:
+            pairs[mark] = there[to]
+    problems += [
+        Unsupported(f"{label} -> {to}", f"the first picture has no mark {label}")
+        for label, to in said.items()
+        if label not in here
+    ]
+    return pairs, problems
