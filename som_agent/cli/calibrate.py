@@ -136,14 +136,17 @@ def _told(stored: StoredProfile, family: Profile, path: Path | None) -> dict[str
 
 def _table(known: Calibration) -> Table:
     """Share of the marks that were read: a row for each way to draw and size, a column for each density."""
+    from rich.box import SIMPLE
     from rich.table import Table
 
     densities = sorted({cell.density for cell in known.measured})
     rows: dict[tuple[str, str], dict[int, Cell]] = {}
     for cell in known.measured:
         rows.setdefault((",".join(cell.draw), f"{cell.long_px}"), {})[cell.density] = cell
-    table = Table(title="marks read, by what is drawn and how many there are in a picture")
-    table.add_column("draw")
+    title = "marks read, by what is drawn and how many there are in a picture"
+    # Narrow: all of it has to fit into 80 columns.
+    table = Table(title=title, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    table.add_column("draw", no_wrap=True)
     table.add_column("px", justify="right")
     for density in densities:
         table.add_column(f"{density}", justify="right")
@@ -170,6 +173,8 @@ def _table(known: Calibration) -> Table:
 
 def _chosen(known: Calibration, family: Profile) -> str:
     """The choice in words."""
+    from som_agent.lmm.calibration.scenes import SIZE
+
     share, lucky = f"{100 * known.marks_read:.0f} %", f"{100 * known.guessing:.0f} %"
     if not known.reads or known.view is None or known.draw is None:
         return (
@@ -177,8 +182,8 @@ def _chosen(known: Calibration, family: Profile) -> str:
             f"pictures as any {family.name} model, and its answers about marks are not to be trusted"
         )
     return (
-        f"chosen: {','.join(known.draw)}, up to {known.view.marks} marks in a picture of "
-        f"{known.view.long_px} px at most: {share} of the marks read, by guessing {lucky}"
+        f"chosen: {','.join(known.draw)}, up to {known.view.marks} marks in a picture, pictures of "
+        f"{max(known.view.size(SIZE))} px: {share} of the marks read, by guessing {lucky}"
     )
 
 

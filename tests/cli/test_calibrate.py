@@ -3,11 +3,14 @@
 import json
 import signal
 import threading
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from som_agent.lmm.calibration import measure
 from som_agent.lmm.calibration.measure import DRAWS, QUICK
+from som_agent.lmm.calibration.scenes import draw_scene
 from som_agent.lmm.calibration.trial import shown
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import profile_named
@@ -66,8 +69,15 @@ def told(truth):
     return "\n".join(f"{number}: {color} {shape}" for number, (color, shape) in truth.items())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _drawn_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "draw_scene", cache(draw_scene))
+        yield
+
+
 @pytest.fixture(scope="module")
-def known():
+def known(_drawn_once):
     view = profile_named(NAME).view
     pictures = {}
     for density in QUICK.densities:
@@ -92,7 +102,7 @@ def server(monkeypatch, known):
 def _home(monkeypatch, tmp_path):
     monkeypatch.setenv("SOM_AGENT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def files(tmp_path):
@@ -107,13 +117,14 @@ def test_measured_chosen_and_stored(cli, server):
     (cost,) = done.err.splitlines()
     assert cost.startswith(f"som-agent: asking {NAME} about 8 pictures at most: about ")
     assert "--price" in cost
-    rows = [line for line in done.out.splitlines() if "│ mark" in line and "336" in line]
+    rows = [line for line in done.out.splitlines()[:-2] if "mark" in line and "336" in line]
     assert len(rows) == 4
     (boxes,) = [row for row in rows if "mark,box" in row]
-    assert "1.00" in boxes
+    assert boxes.split() == ["mark,box", "336", "1.00", "0.00", "0.33", "0.33", "0"]
+    assert "mark,mask,contour" in done.out
     assert "(guessing)" in done.out
     chosen, stored = done.out.splitlines()[-2:]
-    assert chosen.startswith("chosen: mark,box, up to 8 marks in a picture of 336 px at most: 100 % of the")
+    assert chosen.startswith("chosen: mark,box, up to 8 marks in a picture, pictures of 336 px: 100 % of the")
     path = profile_path(NAME)
     assert stored == f"stored: {path}"
     kept = read_stored(NAME).calibration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from som_agent.colors import COLOR_TERMS, name_pixels
 from som_agent.errors import AnswererError, InputError
+from som_agent.lmm.calibration import measure as measure_module
 from som_agent.lmm.calibration.choose import choose, reads_as_well
 from som_agent.lmm.calibration.measure import DRAWS, QUICK, Plan, cost, measure, smaller_view
 from som_agent.lmm.calibration.scenes import draw_scene
@@ -210,6 +212,38 @@ def test_reading_like_a_guesser_is_no_reading():
     assert choose([cell(("mark",), 4, 1.0, guessing=0.25), cell(("mark",), 16, 0.1)]).reads
 
 
+def simulated(reads: float, runs: int = 1000) -> list:
+    """Choices for a model that reads this share of the marks, at any number of them and however drawn, and
+    pairs the other numbers with the things of the picture by chance.
+    """
+    rng = np.random.default_rng(0)
+    chosen = []
+    for _ in range(runs):
+        cells = []
+        for density in Plan().densities:
+            pictures = Plan().pictures(density)
+            for draw in DRAWS:
+                right = 0
+                for _ in range(pictures):
+                    paired = rng.permutation(density) == np.arange(density)
+                    right += int((paired | (rng.uniform(size=density) < reads)).sum())
+                marks = density * pictures
+                cells.append(Cell(draw, 1024, density, pictures, marks, right, right, right, 0, 1 / density))
+        chosen.append(choose(cells))
+    return chosen
+
+
+def test_chance_seldom_passes_for_reading():
+    assert np.mean([choice.reads for choice in simulated(0.0)]) < 0.02
+
+
+def test_a_good_reader_seldom_gets_few_marks():
+    chosen = simulated(0.9)
+    assert all(choice.reads for choice in chosen)
+    assert np.mean([choice.marks == 30 for choice in chosen]) > 0.8
+    assert np.mean([choice.marks >= 16 for choice in chosen]) > 0.95
+
+
 def test_smaller_pictures_must_be_read_as_well_to_the_last():
     larger = [cell(("mark",), 4, 1, marks=100), cell(("mark",), 16, 1, marks=100)]
     assert reads_as_well([replace(one, long_px=683) for one in larger], larger)
@@ -247,8 +281,15 @@ class Reader(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage(said))])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _drawn_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure_module, "draw_scene", cache(draw_scene))
+        yield
+
+
 @pytest.fixture(scope="module")
-def known():
+def known(_drawn_once):
     pictures = {}
     for view in (PROFILE.view, smaller_view(PROFILE)):
         for density in PLAN.densities:

@@ -19,7 +19,7 @@ from som_agent.marks.palette import Rgb, choose_color
 from som_agent.marks.placement import Placement, place
 from som_agent.marks.style import MarkStyle
 from som_agent.marks.surroundings import surroundings
-from som_agent.regions import Regions
+from som_agent.regions import IntArray, Regions
 from som_agent.video.frame import Frame, Image
 
 __all__ = ["COLORS", "SHAPES", "SIZE", "Scene", "Thing", "draw_scene"]
@@ -107,8 +107,7 @@ def draw_scene(n: int, seed: int, index: int = 0) -> Scene:
     things = []
     for k, (number, circle, pair) in enumerate(zip(numbers, circles, order.tolist(), strict=True)):
         color, shape = pairs[pair]
-        outlines = _outlines(shape, circle, rng)
-        labels[_paint(image, outlines, COLORS[color])] = k + 1
+        _paint(image, labels, k + 1, _outlines(shape, circle, rng), COLORS[color])
         things.append(Thing(number, color, shape))
     regions = Regions.from_atoms(labels, np.eye(n + 1, dtype=bool)[1:])
     marks = _marks(image, regions, numbers)
@@ -182,8 +181,8 @@ def _corners(n: int, first: float) -> _Floats:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _paint(image: Image, outlines: list[_Floats], color: Rgb) -> npt.NDArray[np.bool_]:
-    """Paint on the picture, with smooth edges; the pixels that are more than half covered, `[h, w] bool`."""
+def _paint(image: Image, labels: IntArray, label: int, outlines: list[_Floats], color: Rgb) -> None:
+    """Paint on the picture, with smooth edges, and label the pixels that are more than half covered."""
     points = np.concatenate(outlines)
     x0, y0 = np.floor(points.min(axis=0)).astype(int) - 1
     x1, y1 = np.ceil(points.max(axis=0)).astype(int) + 2
@@ -192,9 +191,7 @@ def _paint(image: Image, outlines: list[_Floats], color: Rgb) -> npt.NDArray[np.
     share = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA) / 255
     part = image[y0:y1, x0:x1]
     part[:] = np.round(part + share[..., None] * (np.array(color) - part))
-    mask = np.zeros(image.shape[:2], bool)
-    mask[y0:y1, x0:x1] = share > 0.5
-    return mask
+    labels[y0:y1, x0:x1][share > 0.5] = label
 
 
 def _ground(rng: np.random.Generator) -> Image:
@@ -202,9 +199,9 @@ def _ground(rng: np.random.Generator) -> Image:
     w, h = SIZE
     busy = rng.uniform()
     first, second = _GROUNDS[rng.choice(len(_GROUNDS), 2, replace=False)]
-    slope = np.linspace(0, 1, w)[None, :, None] * 0.6 + np.linspace(0, 0.4, h)[:, None, None]
-    image = np.round(first + slope * (second - first)).astype(np.uint8)
     middle = (first + second) / 2
+    corners = np.array([[first, middle], [middle, second]], np.uint8)
+    image = np.asarray(cv2.resize(corners, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)
     for _ in range(round(60 * busy)):
         shade = (middle + rng.uniform(-26, 26)).tolist()
         at = rng.integers((0, 0), (w, h)).tolist()
@@ -214,5 +211,6 @@ def _ground(rng: np.random.Generator) -> Image:
         else:
             end = rng.integers((0, 0), (w, h)).tolist()
             cv2.line(image, at, end, shade, int(rng.integers(2, 14)), cv2.LINE_AA)
-    grain = rng.standard_normal((h, w, 1), np.float32) * np.float32(2 + 5 * busy)
-    return np.asarray(np.clip(image + grain, 0, 255), np.uint8)
+    # Far from black and white: nothing is cut off.
+    grain = np.round(rng.standard_normal((h, w), np.float32) * np.float32(2 + 5 * busy)).astype(np.int16)
+    return np.asarray(image + grain[..., None], np.uint8)
