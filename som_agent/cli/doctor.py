@@ -9,6 +9,7 @@ from functools import cache
 
 from som_agent.cli.options import Json
 from som_agent.cli.output import print_json
+from som_agent.errors import InputError
 
 __all__ = ["doctor"]
 
@@ -70,6 +71,7 @@ def _checks() -> list[Check]:
         _package("generated scenes", "pybullet", 'pip install "som-agent[robot]"', needed=False),
         _package("GPU kernels", "triton", "Linux only; the CPU twins serve elsewhere", needed=False),
         _gpu(),
+        _profiles(),
     ]
 
 
@@ -90,6 +92,17 @@ def _distributions() -> Mapping[str, list[str]]:
     from importlib import metadata
 
     return metadata.packages_distributions()
+
+
+def _profiles() -> Check:
+    """The models that the user calibrated or priced."""
+    from som_agent.lmm.stored import stored_profiles
+
+    try:
+        names = [stored.model for stored in stored_profiles()]
+    except InputError as error:
+        return Check("model profiles", False, str(error))
+    return Check("model profiles", True, ", ".join(names) or "none stored: som-agent calibrate makes them")
 
 
 def _gpu() -> Check:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from som_agent.cli.ask import ask
+from som_agent.cli.calibrate import calibrate
 from som_agent.cli.doctor import doctor
 from som_agent.cli.eval import evaluate
 from som_agent.cli.export import export
@@ -34,6 +35,7 @@ app.command()(track)
 app.command()(stream)
 app.command()(ask)
 app.command()(repair)
+app.command()(calibrate)
 app.command()(doctor)
 app.command()(export)
 app.add_typer(evaluate)

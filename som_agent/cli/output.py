@@ -74,8 +74,8 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr; call what it yields once a frame."""
+def progress(what: str, total: int | None, *, unit: str = "frames") -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr; call what it yields once a frame, or once a `unit`."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -93,7 +93,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
 
         def advance() -> None:
             speed = bar.tasks[0].speed
-            bar.update(task, advance=1, rate=f"{speed:.0f} frames/s" if speed else "")
+            bar.update(task, advance=1, rate=f"{speed:.{0 if speed >= 10 else 1}f} {unit}/s" if speed else "")
 
         yield advance
 

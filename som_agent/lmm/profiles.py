@@ -67,6 +67,7 @@ class Profile:
         tool_images: whether it takes pictures in messages of tools.
         context_tokens: most tokens of a prompt and its reply, None where not known.
         draw: the parts of a mark that it reads best, as `MarkStyle.draw`; None leaves the session's own.
+        marks_read: share of the marks that it read when it was calibrated, 0 to 1; None where not measured.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Profile:
     tool_images: bool = False
     context_tokens: int | None = None
     draw: tuple[str, ...] | None = None
+    marks_read: float | None = None
 
     def tokens(self, text: str, sizes: list[tuple[int, int]]) -> int:
         """What a prompt costs, estimated before it is sent.
@@ -139,20 +141,32 @@ def profile_named(name: str) -> Profile:
     )
 
 
-def profile_of(model: BaseChatModel, name: str) -> Profile:
-    """The profile of a loaded model: by the name that it knows itself by, or else by the one it is called.
+def profile_of(model: BaseChatModel, name: str, *, stored: bool = True) -> Profile:
+    """The profile of a loaded model: what is stored of it, over what is known of its family.
+
+    The family is found by the name that the model knows itself by, or else by the one it is called.
 
     Args:
         model: the chat model. What LangChain knows of it, `model.profile`, goes before the family's.
         name: what it is called, `openai:gpt-4o` for example.
+        stored: False leaves out what `som-agent calibrate` stored.
+
+    Raises:
+        InputError: the file with what is stored is damaged.
     """
     names = (getattr(model, "model_name", None), getattr(model, "model", None), name)
     found = [profile_named(known) for known in names if isinstance(known, str)]
     profile = next((known for known in found if known is not DEFAULT_PROFILE), DEFAULT_PROFILE)
     told = getattr(model, "profile", None) or {}
-    return replace(
+    profile = replace(
         profile,
         structured=told.get("structured_output", profile.structured),
         tool_images=told.get("image_tool_message", profile.tool_images),
         context_tokens=told.get("max_input_tokens", profile.context_tokens),
     )
+    if not stored:
+        return profile
+    from som_agent.lmm.stored import read_stored
+
+    kept = read_stored(name)
+    return profile if kept is None else kept.over(profile)
