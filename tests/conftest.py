@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # Small arrays: threads only get in each other's way, in child processes too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A developer's stored profiles of models are not for tests; those that store some name a folder of their own.
+os.environ["SOM_AGENT_HOME"] = str(ROOT / "tests" / "no-such-home")
+
 # A busy machine is no failure, and a failure must come back.
 settings.register_profile("som", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("som")

@@ -129,7 +129,7 @@ def measure(
     plan = plan or Plan()
 
     def cells(draws: Sequence[Draw], view: View, densities: Sequence[int]) -> list[Cell]:
-        read = partial(_read, model, name, on_picture)
+        read = partial(_read, model, name, profile, on_picture)
         return [cell for density in densities for cell in _cells(read, plan, draws, view, density)]
 
     view = profile.view
@@ -156,8 +156,10 @@ def measure(
     )
 
 
-def _read(model: BaseChatModel, name: str, on_picture: Callable[[], None], picture: Shown) -> Score:
-    counted = score(picture, read_marks(model, name, picture.image))
+def _read(
+    model: BaseChatModel, name: str, profile: Profile, on_picture: Callable[[], None], picture: Shown
+) -> Score:
+    counted = score(picture, read_marks(model, name, profile, picture.image))
     on_picture()
     return counted
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from som_agent.errors import AnswererError, SomError, first_line
+from som_agent.lmm import background
 from som_agent.lmm.calibration.scenes import COLORS, SHAPES, Scene
+from som_agent.lmm.calls import Caller, Request
 from som_agent.lmm.pictures import image_block
+from som_agent.lmm.profiles import Profile
 from som_agent.marks.view import View
 from som_agent.video.frame import Image
 
@@ -87,7 +89,7 @@ def shown(scene: Scene, draw: tuple[str, ...], view: View) -> Shown:
     return Shown(look.image, truth)
 
 
-def read_marks(model: BaseChatModel, name: str, picture: Image) -> str:
+def read_marks(model: BaseChatModel, name: str, profile: Profile, picture: Image) -> str:
     """What the model says to the picture; "" where it says nothing.
 
     Raises:
@@ -95,13 +97,8 @@ def read_marks(model: BaseChatModel, name: str, picture: Image) -> str:
     """
     from langchain_core.messages import HumanMessage
 
-    try:
-        reply = model.invoke([HumanMessage([image_block(picture), {"type": "text", "text": INSTRUCTION}])])
-    except SomError:
-        raise
-    except Exception as error:  # each provider has exceptions of its own; nothing is hidden, it is chained
-        raise AnswererError(f"model {name!r} failed to answer: {first_line(error)[:400]}") from error
-    return str(reply.text)
+    prompt = HumanMessage([image_block(picture), {"type": "text", "text": INSTRUCTION}])
+    return background.run(Caller(model, name, profile)(Request([prompt], "calibrate"))).text
 
 
 def listed(text: str) -> dict[int, Named]:
