@@ -16,6 +16,7 @@ from tests.tiny_language_models import PATCH, SIDE, WORDS, ask, picture, save_ll
 
 torch.set_num_threads(1)
 
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return save_llava(tmp_path_factory.mktemp("llava"))
@@ -52,9 +53,7 @@ def test_several_pictures_keep_their_places(model):
     assert prompt == "red USER: 1 <image>\n2 <image>\ncup ASSISTANT: 3</s>USER: red ASSISTANT:"
     assert len(pictures) == 2
     one = model.invoke(ask(picture(1), "cup")).usage_metadata["input_tokens"]
-    two = model.invoke(ask(picture(1), picture(2), "cup")).usage_metadata[
-        "input_tokens"
-    ]
+    two = model.invoke(ask(picture(1), picture(2), "cup")).usage_metadata["input_tokens"]
     assert two - one == (SIDE // PATCH) ** 2
 
 
@@ -83,9 +82,7 @@ def test_stop_and_length(folder):
     model = ChatLlava(model=str(folder), device="cpu", max_new_tokens=4)
     reply = model.invoke(ask(picture(1), "cup"))
     assert reply.usage_metadata["output_tokens"] <= 4
-    longer = ChatLlava(model=str(folder), device="cpu", max_new_tokens=20).invoke(
-        ask(picture(1), "cup")
-    )
+    longer = ChatLlava(model=str(folder), device="cpu", max_new_tokens=20).invoke(ask(picture(1), "cup"))
     word = longer.text.split()[-1]
     stopped = ChatLlava(model=str(folder), device="cpu", max_new_tokens=20).invoke(
         ask(picture(1), "cup"), stop=[word]
