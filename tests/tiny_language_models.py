@@ -33,6 +33,7 @@ VISION = {
     "patch_size": PATCH,
     "projection_dim": 16,
 }
+ENDS = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 1}
 QWEN_TEMPLATE = (
     "{% for m in messages %}<|im_start|> {{ m['role'] }} "
     "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for c in m['content'] %}"
@@ -145,6 +146,65 @@ def save_qwen(folder, reach=4096, template=QWEN_TEMPLATE):
     model.generation_config.eos_token_id = at["<|im_end|>"]
     model.generation_config.suppress_tokens = [0, 1, *(at[word] for word in QWEN if word != "<|im_end|>")]
     model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %} {% endfor %}"
+    "ASSISTANT "
+)
+
+
+def save_llava_next(folder):
+    """LLaVA-NeXT, which reads a picture whole and in tiles."""
+    words, grid = [*WORDS, "user"], [[SIDE, 2 * SIDE], [2 * SIDE, SIDE]]
+    processor = transformers.LlavaNextProcessor(
+        transformers.LlavaNextImageProcessor(
+            size={"shortest_edge": SIDE},
+            crop_size={"height": SIDE, "width": SIDE},
+            image_grid_pinpoints=grid,
+        ),
+        words_tokenizer(words, ["<image>"], bos_token="<s>", eos_token="</s>"),
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE,
+    )
+    config = transformers.LlavaNextConfig(
+        vision_config=VISION,
+        text_config={"model_type": "llama", "vocab_size": len(words), **ENDS, **TEXT},
+        image_token_index=4,
+        image_grid_pinpoints=grid,
+    )
+    shake(transformers.LlavaNextForConditionalGeneration(config)).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def save_idefics3(folder):
+    """Idefics3, of SmolVLM's kind: rows and columns of tiles with tokens of their own."""
+    around = ["<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
+    tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
+    words = [*WORDS, "user", *around, *tiles]
+    processor = transformers.Idefics3Processor(
+        transformers.Idefics3ImageProcessor(
+            size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}
+        ),
+        words_tokenizer(words, ["<image>", *around, *tiles], bos_token="<s>", eos_token="</s>"),
+        image_seq_len=1,
+        chat_template=TEMPLATE,
+    )
+    vision = {key: value for key, value in VISION.items() if key not in {"model_type", "projection_dim"}}
+    config = transformers.Idefics3Config(
+        vision_config=vision,
+        text_config={"model_type": "llama", "vocab_size": len(words), **ENDS, **TEXT},
+        image_token_id=4,
+        scale_factor=2,
+        pad_token_id=1,
+    )
+    shake(transformers.Idefics3ForConditionalGeneration(config)).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import run_in_executor
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from som_agent.errors import AnswererError, first_line
 from som_agent.lmm.loading import load_network, load_reader, read_config
-from som_agent.lmm.reply import ReplyText, token_logprobs
-from som_agent.lmm.sampling import Sampling, write
+from som_agent.lmm.reply import Reply, ReplyText, as_result, token_logprobs
+from som_agent.lmm.sampling import Sampling, turn, write
 from som_agent.lmm.turns import Turn, read_turns, template_turns
 from som_agent.pretrained import load_pretrained, local_or_hub
 
@@ -161,7 +160,7 @@ class ChatLocal(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _result(self._answer(messages, stop, kwargs, Event()))
+        return as_result(self._answer(messages, stop, kwargs, Event()))
 
     async def _agenerate(
         self,
@@ -172,7 +171,7 @@ class ChatLocal(BaseChatModel):
     ) -> ChatResult:
         cancelled = Event()
         try:
-            return _result(await run_in_executor(None, self._answer, messages, stop, kwargs, cancelled))
+            return as_result(await run_in_executor(None, self._answer, messages, stop, kwargs, cancelled))
         finally:
             cancelled.set()  # where a cancellation leaves this early, the thread goes on until it is told
 
@@ -213,7 +212,7 @@ class ChatLocal(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], cancelled: Event
     ) -> Iterator[ChatGenerationChunk]:
         """The reply piece by piece, while a thread of its own writes it."""
-        arrived: SimpleQueue[str | _Reply | BaseException] = SimpleQueue()
+        arrived: SimpleQueue[str | Reply | BaseException] = SimpleQueue()
 
         def reply() -> None:
             try:
@@ -242,7 +241,7 @@ class ChatLocal(BaseChatModel):
         kwargs: dict[str, Any],
         cancelled: Event,
         show: Callable[[str], None] | None = None,
-    ) -> _Reply:
+    ) -> Reply:
         """The whole reply; `show` gets its text piece by piece."""
         sampling = self._sampling(kwargs)
         stops = self.stop or [] if stop is None else stop
@@ -256,7 +255,7 @@ class ChatLocal(BaseChatModel):
             return text.stopped
 
         # The tokenizer, too, bears one thread at a time.
-        with _turn(self._lock, cancelled):
+        with turn(self._lock, cancelled):
             inputs = self._prepared(turns)
             room = self._limit - inputs["input_ids"].shape[1]
             sampling = replace(sampling, max_new_tokens=int(min(sampling.max_new_tokens, room)))
@@ -278,7 +277,7 @@ class ChatLocal(BaseChatModel):
         if listed is not None:
             metadata["logprobs"] = {"content": listed}
         usage = UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
-        return _Reply(text.text, usage, metadata)
+        return Reply(text.text, usage, metadata)
 
     def _prepared(self, turns: list[Turn]) -> Any:
         """The tensors of a conversation that leaves room for a reply, where the network is."""
@@ -307,27 +306,3 @@ class ChatLocal(BaseChatModel):
                 tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
         )
-
-
-@dataclass(frozen=True)
-class _Reply:
-    text: str
-    usage: UsageMetadata
-    metadata: dict[str, Any]
-
-
-def _result(reply: _Reply) -> ChatResult:
-    message = AIMessage(reply.text, response_metadata=reply.metadata, usage_metadata=reply.usage)
-    return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-@contextmanager
-def _turn(lock: Lock, cancelled: Event) -> Iterator[None]:
-    """Wait for the network, and no longer once cancelled."""
-    while not lock.acquire(timeout=0.1):
-        if cancelled.is_set():
-            raise AnswererError("the question was withdrawn before its turn came")
-    try:
-        yield
-    finally:
-        lock.release()

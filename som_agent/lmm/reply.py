@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from som_agent.errors import InputError
 
-__all__ = ["ReplyText", "token_logprobs"]
+__all__ = ["Reply", "ReplyText", "as_result", "token_logprobs"]
 
 _INCOMPLETE = "�"  # what a decoder writes for the first bytes of a character
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply that is complete: its text, its tokens counted, and how it ended."""
+
+    text: str
+    usage: UsageMetadata
+    metadata: dict[str, Any]
+
+
+def as_result(reply: Reply) -> ChatResult:
+    """A reply as LangChain hands it on."""
+    message = AIMessage(reply.text, response_metadata=reply.metadata, usage_metadata=reply.usage)
+    return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 class ReplyText:

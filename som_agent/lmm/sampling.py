@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
-from som_agent.errors import InputError
+from som_agent.errors import AnswererError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import torch
 
-__all__ = ["Chooser", "Sampling", "Watcher", "write"]
+__all__ = ["Chooser", "Sampling", "Watcher", "turn", "write"]
 
 
 @dataclass(frozen=True)
@@ -167,3 +169,15 @@ def write(
             top_k=None,
         )
     return watcher, chooser.logprobs
+
+
+@contextmanager
+def turn(lock: Lock, cancelled: Event) -> Iterator[None]:
+    """Wait for the network, and no longer once cancelled."""
+    while not lock.acquire(timeout=0.1):
+        if cancelled.is_set():
+            raise AnswererError("the question was withdrawn before its turn came")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -17,7 +17,7 @@ from som_agent.lmm.local import ChatLocal
 from som_agent.lmm.reply import ReplyText, token_logprobs
 from som_agent.lmm.sampling import Chooser, Sampling
 from som_agent.lmm.turns import read_turns
-from tests.tiny_language_models import ask, picture, save_qwen
+from tests.tiny_language_models import ask, picture, save_idefics3, save_llava_next, save_qwen
 
 torch.set_num_threads(1)
 
@@ -69,6 +69,27 @@ def test_pictures_stay_where_they_are(model):
         *["<|im_start|>", "user", "red", "cup", "<|im_end|>"],
         *["<|im_start|>", "assistant"],
     ]
+
+
+@pytest.mark.parametrize("save", [save_llava_next, save_idefics3])
+def test_other_families(tmp_path, save):
+    """Tiles and their tokens are the processor's affair; each picture must arrive."""
+    model = load_lmm(f"hf:{save(tmp_path)}", device="cpu")
+    prompts = (
+        ("red ", "cup ", "2"),
+        ("red ", picture(1), "cup ", "2"),
+        ("red ", picture(1), "cup ", picture(2), "2"),
+    )
+    none, one, two = (
+        model.invoke(ask(*parts), max_tokens=1).usage_metadata["input_tokens"] for parts in prompts
+    )
+    assert two - one == one - none > 4
+    logits = []
+    for seed in (1, 2):
+        inputs = model._inputs(read_turns(ask("red ", picture(seed), "cup ", picture(9), "2"), "it"))
+        with torch.inference_mode():
+            logits.append(model._network(**inputs).logits[0, -1])
+    assert (logits[0] - logits[1]).abs().max() > 1e-2
 
 
 def test_pictures_matter(model):
