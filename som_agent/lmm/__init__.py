@@ -1,4 +1,4 @@
-"""Vision-language models by name: a local LLaVA, or whatever LangChain can reach.
+"""Vision-language models by name: one that runs here, or whatever LangChain can reach.
 
 The embedded answerer `attributes` needs no model and lives in `som_agent.grounding.attributes`; it is
 listed here because a user chooses it by the same option.
@@ -18,10 +18,12 @@ __all__ = ["lmm_names", "load_lmm"]
 
 _NAMES = {
     "attributes": "the embedded answerer: colour, size, place, motion and time, no model needed",
-    "llava:REPO_OR_DIR": "a LLaVA-1.5 model in the transformers format, run here (SoM-LLaVA for example)",
-    "replay:TRACE.jsonl": "what a model replied when that file was written, without the model",
+    "llava:REPO_OR_DIR": "a LLaVA-1.5 model, run here, in its own format or that of transformers (SoM-LLaVA)",
+    "hf:REPO_OR_DIR": "any image-text-to-text model of transformers, run here (Qwen2.5-VL, SmolVLM, Gemma 3)",
+    "replay:TRACE.jsonl": "what a model replied when that trace was written, without the model",
     "PROVIDER:MODEL": "any chat model that LangChain can reach and that takes pictures, as openai:gpt-4o",
 }
+_OURS = dict(form.split(":") for form in _NAMES if form[0].islower() and ":" in form)
 _PROVIDERS = re.compile(r"[Ss]upported (?:model )?providers(?: are)?: ([\w, ]+)")
 _PIP_LINE = re.compile(r"pip install ([\w-]+)")
 
@@ -35,8 +37,8 @@ def load_lmm(name: str | BaseChatModel, *, device: str | None = None) -> BaseCha
     """The chat model of a name; a ready one is handed back as it is.
 
     Args:
-        name: `llava:REPO_OR_DIR`, `PROVIDER:MODEL` as LangChain's `init_chat_model` takes it, or a chat
-            model.
+        name: `llava:REPO_OR_DIR`, `hf:REPO_OR_DIR`, `replay:TRACE.jsonl`, `PROVIDER:MODEL` as LangChain's
+            `init_chat_model` takes it, or a chat model. A provider's model is told not to retry: whoever asks it decides that.
         device: where a local model runs; None takes the first GPU or the CPU.
 
     Raises:
@@ -56,19 +58,26 @@ def load_lmm(name: str | BaseChatModel, *, device: str | None = None) -> BaseCha
     kind, _, rest = name.partition(":")
     if name == "attributes":
         raise AnswererError("attributes is the embedded answerer and no chat model; it answers without one")
-    if kind == "llava":
+    if kind in _OURS:
         if not rest:
-            raise AnswererError(f"model {name!r} lacks its argument: write llava:REPO_OR_DIR")
+            raise AnswererError(f"model {name!r} lacks its argument: write {kind}:{_OURS[kind]}")
+        return _ours(kind, rest, device)
+    return _from_langchain(name)
+
+
+def _ours(kind: str, argument: str, device: str | None) -> BaseChatModel:
+    """A model that does not come from LangChain."""
+    if kind == "llava":
         from som_agent.lmm.llava import ChatLlava
 
-        return ChatLlava(model=rest, device=device)
-    if kind == "replay":
-        if not rest:
-            raise AnswererError(f"model {name!r} lacks its argument: write replay:TRACE.jsonl")
-        from som_agent.lmm.trace import replay
+        return ChatLlava(model=argument, device=device)
+    if kind == "hf":
+        from som_agent.lmm.local import ChatLocal
 
-        return replay(rest)
-    return _from_langchain(name)
+        return ChatLocal(model=argument, device=device)
+    from som_agent.lmm.trace import replay
+
+    return replay(argument)
 
 
 def _from_langchain(name: str) -> BaseChatModel:
@@ -78,7 +87,11 @@ def _from_langchain(name: str) -> BaseChatModel:
     if not name or name.endswith(":"):
         raise AnswererError(f"unknown model {name!r}; {_known()}")
     try:
-        return init_chat_model(name)
+        model = init_chat_model(name)
+        # Asked of the class, for a provider that does not know the option would refuse it, or send it on.
+        if "max_retries" in type(model).model_fields:
+            model = init_chat_model(name, max_retries=0)
+        return model
     except ImportError as error:
         provider = name.partition(":")[0]
         if provider in {"openai", "azure_openai"} or "langchain-openai" in str(error):

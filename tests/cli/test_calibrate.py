@@ -1,6 +1,7 @@
 """`som-agent calibrate` with a real OpenAI-compatible server on loopback."""
 
 import json
+import os
 import signal
 import threading
 from functools import cache
@@ -190,7 +191,8 @@ def test_ctrl_c_leaves_nothing(cli, monkeypatch, tmp_path):
 
     class Stopped(FakeListChatModel):
         def _call(self, *args, **kwargs):
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
+            return "too late"
 
     monkeypatch.setattr("som_agent.lmm.load_lmm", lambda name, device=None: Stopped(responses=[""]))
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # pytest wants to hear of Ctrl-C afterwards

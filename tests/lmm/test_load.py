@@ -21,7 +21,7 @@ def one_line(caught):
 
 
 def test_known_names():
-    assert list(lmm_names()) == ["attributes", "llava:REPO_OR_DIR", "PROVIDER:MODEL"]
+    assert list(lmm_names()) == ["attributes", "llava:REPO_OR_DIR", "hf:REPO_OR_DIR", "PROVIDER:MODEL"]
 
 
 def test_ready_model_is_handed_back():
@@ -52,7 +52,21 @@ def test_key_that_is_missing_is_named():
 
 def test_openai_with_a_key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    assert load_lmm("openai:gpt-4o").model_name == "gpt-4o"
+    model = load_lmm("openai:gpt-4o")
+    assert model.model_name == "gpt-4o"
+    assert model.max_retries == 0  # whoever asks retries
+
+
+def test_provider_that_knows_no_retries_is_told_of_none(monkeypatch):
+    told = []
+
+    def make(name, **options):
+        told.append(options)
+        return FakeListChatModel(responses=["hello"])
+
+    monkeypatch.setattr("langchain.chat_models.init_chat_model", make)
+    assert load_lmm("ollama:llava").responses == ["hello"]
+    assert told == [{}]
 
 
 def test_package_of_an_extra_that_is_missing(monkeypatch):
@@ -78,9 +92,15 @@ def test_embedded_answerer_is_no_chat_model():
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("llava:", "write llava:REPO_OR_DIR"), ("llava:/no/where", "no folder")]
+    ("name", "expected"),
+    [
+        ("llava:", "write llava:REPO_OR_DIR"),
+        ("llava:/no/where", "no folder"),
+        ("hf:", "write hf:REPO_OR_DIR"),
+        ("hf:/no/where", "no folder"),
+    ],
 )
-def test_llava_without_a_model(name, expected):
+def test_local_without_a_model(name, expected):
     with pytest.raises(AnswererError, match=expected):
         load_lmm(name)
 
