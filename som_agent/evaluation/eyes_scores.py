@@ -1,4 +1,4 @@
-"""Photos and videos with true regions, each object asked for: how often its own mask comes back, and why not."""
+"""Photos and videos with true regions, each asked for: how often its own mask comes back, and why not."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class Failure:
 
     def __str__(self) -> str:
         mark = f"mark {self.label}" if self.label else "no mark"
-        return f"{self.name} at {self.time:.2f} s, object {self.object} ({mark}): {self.cause}; IoU {self.iou:.2f}"
+        what = f"{self.name} at {self.time:.2f} s, object {self.object} ({mark})"
+        return f"{what}: {self.cause}; IoU {self.iou:.2f}"
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ def _undrawn(watched: _Watched, own: MarkInfo) -> str:
     if all(info.mark != own.mark for info in marked.infos):
         return f"it is not visible at {watched.shown[0].time:.2f} s, which was shown"
     alone = marked.look(watched.wanted.view, [own.mark])
-    reason = next(mark.reason for mark in alone.marks if mark.mark == own.mark and not mark.shown) if any(
-        mark.mark == own.mark and not mark.shown for mark in alone.marks
-    ) else None
-    return reason or f"no room among the marks of {len(watched.shown)} pictures"
+    for mark in alone.marks:
+        if mark.mark == own.mark and not mark.shown:
+            return mark.reason or "its label is not shown"
+    return f"no room among the marks of {len(watched.shown)} pictures"

@@ -1,4 +1,4 @@
-"""Label plates found in a picture by its pixels alone, as an eye finds them: flat, strong, dark or light on it.
+"""Label plates found in a picture by its pixels alone: flat rectangles of a strong colour, with ink on them.
 
 Nothing here knows which marks were drawn, where, or in which colours.
 """
@@ -50,8 +50,8 @@ def near_color(picture: Image, color: Sequence[int], levels: int = _SAME) -> Boo
 def find_plates(picture: Image) -> list[Plate]:
     """The label plates of a picture `[H, W, 3] uint8` RGB, and perhaps other things that look like one.
 
-    Ink encloses nothing of its plate but is enclosed by it: a digit is a hole in a patch of one strong colour,
-    filled with black or white. Where such holes stand in a row, the patch around them is grown to its edges.
+    A digit is a hole in a patch of one strong colour, filled with black or white. Where such holes stand in a
+    row, the patch around them is grown to its edges.
     """
     found: list[Plate] = []
     for color in _flat_colors(picture):
@@ -68,7 +68,7 @@ def find_plates(picture: Image) -> list[Plate]:
 
 
 def _around(picture: Image, near: BoolArray, ink: Box) -> Plate | None:
-    """The plate of some ink; the colour by which it was found may have been another's that is like its own."""
+    """The plate of some ink, in its own colour: that by which it was found may be another's like it."""
     box = _grown(near, ink)
     if box is None:
         return None
@@ -89,7 +89,12 @@ def _flat_colors(picture: Image) -> list[tuple[int, int, int]]:
     sums = [np.bincount(patches.ravel(), picture[..., c].ravel(), minlength=count) for c in range(3)]
     means = np.stack(sums, axis=1) / np.maximum(sizes, 1)[:, None]
     lab = oklab(means)
-    strong = (np.hypot(lab[:, 1], lab[:, 2]) >= _STRONG) & (lab[:, 0] >= _BRIGHT) & (sizes >= 4) & (sizes <= most**2)
+    strong = (
+        (np.hypot(lab[:, 1], lab[:, 2]) >= _STRONG)
+        & (lab[:, 0] >= _BRIGHT)
+        & (sizes >= 4)
+        & (sizes <= most**2)
+    )
     strong[0] = False
     colors: list[tuple[int, int, int]] = []
     for k in np.flatnonzero(strong)[np.argsort(-sizes[strong], kind="stable")]:

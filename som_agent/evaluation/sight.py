@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -42,8 +43,9 @@ class Label:
     plate: Plate
 
 
+@cache
 def load_reader() -> Reader:
-    """An OCR for pictures of one line.
+    """An OCR for pictures of one line, loaded once.
 
     Raises:
         MissingExtraError: RapidOCR is not installed.
@@ -85,9 +87,10 @@ def outline_at(outline: BoolArray, size: tuple[int, int]) -> BoolArray:
 def worths(picture: Image, labels: Sequence[Label], outline: BoolArray) -> _Floats:
     """How much speaks for each label being that of an object, `[n] float64`, 0 to 1.6.
 
-    Three things do: the share of the object's rim that is drawn in the colour of the label's plate; 0.4 where the
-    plate lies on the object; 0.6 where it does not, and a line in its colour leads from it to the object and
-    ends there, 0.5 where that end is under another plate. So a label beside its object is preferred to one that lies on it but is its neighbour's.
+    Three things do: the share of the object's rim that is drawn in the colour of the label's plate; 0.4 where
+    the plate lies on the object; 0.6 where it does not, and a line in its colour leads from it to the object
+    and ends there (0.5 where that end is under another plate). So a label beside its object is preferred to
+    its neighbour's that lies on it.
 
     Args:
         picture: `[H, W, 3] uint8` RGB.
@@ -130,11 +133,10 @@ def _rims(picture: Image, labels: Sequence[Label], outline: BoolArray, plates: B
 def _feet(outline: BoolArray) -> _Floats:
     """Points of an object at which a line to it may end, `[F, 2] float64` x, y: of a large one only some."""
     y, x = np.nonzero(outline)
-    inner = np.pad(outline.astype(np.uint8), 1)
-    depth = cv2.distanceTransform(inner, cv2.DIST_L2, 3)[1:-1, 1:-1][y, x]
+    depth = cv2.distanceTransform(np.pad(outline.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1][y, x]
     some = np.arange(0, len(x), max(1, len(x) // _FEET))
     chosen = np.union1d(some, np.argsort(-depth, kind="stable")[: _FEET // 3])
-    return np.stack([x[chosen], y[chosen]], axis=1) + 0.5
+    return np.stack([x[chosen], y[chosen]], axis=1).astype(np.float64) + 0.5
 
 
 def _led_to(picture: Image, plate: Plate, feet: _Floats, plates: BoolArray) -> float:
