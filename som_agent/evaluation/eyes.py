@@ -19,7 +19,7 @@ from pathlib import Path
 
 from som_agent.errors import InputError, SomError
 from som_agent.evaluation.eyes_model import Eyes
-from som_agent.evaluation.eyes_scores import NAMES, EyesScore, photo_score, video_scores
+from som_agent.evaluation.eyes_scores import NAMES, VIDEOS, EyesScore, photo_score, video_scores
 
 __all__ = ["main"]
 
@@ -62,8 +62,8 @@ def _show(scores: Sequence[EyesScore]) -> None:
     from rich.table import Table
 
     table = Table(title="the object that a model with eyes only meant came back")
-    table.add_column("source")
-    for name in ("px", "questions", "right", "share", "mean IoU", "pictures", "failures"):
+    table.add_column("source", no_wrap=True)
+    for name in ("px", "questions", "right", "share", "mean IoU", "pictures"):
         table.add_column(name, justify="right")
     for score in scores:
         table.add_row(
@@ -74,11 +74,10 @@ def _show(scores: Sequence[EyesScore]) -> None:
             f"{score.share:.1%}",
             f"{score.mean_iou:.3f}",
             str(score.pictures),
-            str(len(score.failures)),
         )
     Console().print(table)
     for score in scores:
-        for failure in score.failures:
+        for failure in score.failures if score.source != VIDEOS else ():  # said for each video
             sys.stdout.write(f"{score.px} px, {failure}\n")
 
 

@@ -24,10 +24,13 @@ from som_agent.session import Session
 from som_agent.settings import Settings
 from som_agent.video import Frame, open_video
 
-__all__ = ["NAMES", "EyesScore", "Failure", "photo_score", "video_scores"]
+__all__ = ["NAMES", "VIDEOS", "EyesScore", "Failure", "photo_score", "video_scores"]
 
 NAMES = {336: "llava-1.5", 768: "eyes"}
 """Size at which a model looks → a name whose profile (`profile_of`) sees so: LLaVA-1.5 and the default."""
+
+VIDEOS = "videos"
+"""The source of a score of all videos together."""
 
 _ALL_MARKS = 1000
 _ASKED_AT = (0.1, 0.3, 0.5, 0.7, 0.9)  # parts of a video
@@ -184,7 +187,7 @@ def video_scores(root: Path, eyes: Eyes, px: int) -> list[EyesScore]:
         tally = _asked(watched, truths, rows, eyes, "Which mark is the outlined object at {time:.2f} s?")
         scores.append(tally.score(name, px))
         whole.add(tally)
-    return [*scores, whole.score("videos", px)]
+    return [*scores, whole.score(VIDEOS, px)]
 
 
 def _asked(
@@ -207,7 +210,7 @@ def _asked(
             tally.pictures += len(watched.shown)
             if not right:
                 own = _mark_of(history, masks, truth, number)
-                cause = _cause(watched, own, found, eyes)
+                cause = _cause(watched, own, found, eyes) if own else _unmarked(history, masks, truth, number)
                 label = own.label if own else ""
                 tally.failures.append(Failure(watched.name, time, number, label, answer.text, iou, cause))
     return tally
@@ -243,7 +246,15 @@ def _mark_of(
     return history.marks[own[0]] if own else None
 
 
-def _cause(watched: _Watched, own: MarkInfo | None, found: int | None, eyes: Eyes) -> str:
+def _unmarked(history: History, masks: Mapping[int, BoolArray], truth: IntArray, number: int) -> str:
+    """Why an object cannot come back that is no mark's."""
+    ious = {mark: _agrees(mask, truth, number)[0] for mark, mask in masks.items()}
+    best = max(ious, key=lambda mark: ious[mark], default=None)
+    near = "" if best is None else f"; mark {history.marks[best].label} is nearest, IoU {ious[best]:.2f}"
+    return f"not drawn: no mark has its mask of {(truth == number).sum()} pixels{near}"
+
+
+def _cause(watched: _Watched, own: MarkInfo, found: int | None, eyes: Eyes) -> str:
     """Why the object did not come back.
 
     Args:
@@ -252,8 +263,6 @@ def _cause(watched: _Watched, own: MarkInfo | None, found: int | None, eyes: Eye
         found: the mark that came back.
         eyes: the model, after its answer.
     """
-    if own is None:
-        return "not drawn: no mark has its mask"
     if not any(own.mark in keyframe.marks for keyframe in watched.shown):
         return f"not drawn: {_undrawn(watched, own)}"
     labels = [

@@ -172,6 +172,8 @@ def _led_to(picture: Image, plate: Plate, feet: _Floats, plates: BoolArray) -> f
         on |= seen(far, aside)[0]
     off = [seen(far, side * (2.5 * line + 1.5)) for side in (-1.0, 1.0)]
     after, after_visible = seen(beyond, 0.0)
+    for aside in (-1.6 * line, -0.8, 0.8, 1.6 * line):  # it may lead past the point
+        after |= seen(beyond, aside)[0]
     count = visible.sum(axis=1)
     on_share = (on & visible).sum(axis=1) / np.maximum(count, 1)
     off_share = np.mean([(o & v & visible).sum(axis=1) / np.maximum(count, 1) for o, v in off], axis=0)

@@ -14,7 +14,8 @@ from som_agent.evaluation.eyes import main
 from som_agent.evaluation.eyes_model import Eyes
 from som_agent.evaluation.eyes_scores import NAMES, photo_score, video_scores
 from som_agent.evaluation.photos import photos
-from som_agent.evaluation.plates import find_plates
+from som_agent.evaluation.plates import Plate, find_plates
+from som_agent.evaluation.sight import Label, worths
 from som_agent.lmm import profiles
 from som_agent.lmm.pictures import image_block
 from som_agent.marks import MarkStyle, View, draw_marks, place, plate_sizes
@@ -77,6 +78,24 @@ def test_plates_are_found_where_they_are_drawn_and_nowhere_else(folder):
             apart = np.array([box for box, _ in found]) - np.array([box for box, _ in drawn])
             assert np.abs(apart).max() <= 3
             assert find_plates(seen.image) == []
+
+
+def test_a_line_counts_for_the_object_at_which_it_ends():
+    color = (230, 60, 50)
+    picture = np.full((120, 200, 3), 128, np.uint8)
+    cv2.line(picture, (30, 60), (150, 60), (0, 0, 0), 3)
+    cv2.line(picture, (30, 60), (150, 60), color, 1)
+    cv2.rectangle(picture, (20, 50), (40, 70), color, -1)
+    label = Label("1", Plate((20, 50, 41, 71), color))
+    for x, worth in ((140, 0.6), (84, 0.0), (166, 0.0)):  # where it ends, where it passes, beyond
+        outline = np.zeros((120, 200), bool)
+        outline[46:75, x : x + 16] = True
+        rim = worths(picture, [label], outline)[0] - worth
+        assert 0 <= rim < 0.2
+    under = Label("2", Plate((130, 40, 170, 80), (50, 200, 90)))
+    outline = np.zeros((120, 200), bool)
+    outline[46:75, 140:156] = True
+    assert worths(picture, [label, under], outline).tolist() == [0.5, 0.0]
 
 
 @pytest.mark.parametrize("px", [336, 768])
