@@ -204,7 +204,7 @@ def _asked(
             eyes.outlines = {t: known == number for t, known in truths.items() if (known == number).any()}
             answer = ask(question.format(time=time), history, watched.pictures, eyes)
             found = answer.marks[0].mark if answer.marks else None
-            mask = masks.get(found) if found is not None else None
+            mask = answer.mask(found, time) if found is not None and found in masks else None
             iou, right = _agrees(mask, truth, number)
             tally.ious.append(iou)
             tally.pictures += len(watched.shown)
