@@ -9,7 +9,7 @@ from som_agent.errors import InputError
 
 if TYPE_CHECKING:
     from som_agent.history import History
-    from som_agent.lmm.limits import Usage
+    from som_agent.lmm.calls.limits import Usage
     from som_agent.regions import BoolArray
 
 __all__ = ["Answer", "Claim", "Evidence", "GroundedMark", "Moment", "Sight", "Unsupported"]

@@ -155,5 +155,6 @@ def ask(
     with open_video(source, start=start, end=end, every=every) as video:
         for _ in session.run(video):
             pass
-    answer = session.ask(question, lmm=model, name=name, asking=asking, finder=finder)
+    pictures = None if video.is_live else session.recall(source)
+    answer = session.ask(question, lmm=model, name=name, asking=asking, finder=finder, pictures=pictures)
     return answer.seen_in_part(video.problem)

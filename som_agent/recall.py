@@ -1,7 +1,7 @@
 """Frames of the past for questions: read from their source again, and marked as they were.
 
-A session keeps a few frames, and so does every live one. Where the source can be read again, any frame that was
-looked at can be shown, in the masks that the history has.
+A session keeps few frames. Where the source can be read again, any frame that was looked at can be shown,
+with the masks that the history has.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -285,8 +287,16 @@ class Session:
 
     @property
     def pictures(self) -> Pictures:
-        """Draws frames that are kept for questions."""
+        """Draws the frames that are kept for questions."""
         return self._keyframes.pictures
+
+    def recall(self, source: str | Path) -> Pictures:
+        """Draws any frame that was looked at, from the file or folder that it came from; for `ask`."""
+        from som_agent.recall import Recall
+        from som_agent.video.again import frame_again
+
+        read = partial(frame_again, source)
+        return Recall(lambda: self.history, read, self.settings.style, self.settings.max_marks).pictures
 
     def ask(
         self,
@@ -296,6 +306,7 @@ class Session:
         name: str | None = None,
         asking: Asking | None = None,
         finder: str | Finder | None = None,
+        pictures: Pictures | None = None,
     ) -> Answer:
         """Answer a question about everything seen so far; see `som_agent.grounding.ask`.
 
@@ -306,6 +317,8 @@ class Session:
             asking: how a model is asked.
             finder: a text-prompted segmenter, for what the question is about and no mark is on; without one
                 the marks that it may be a part of are opened. Either way it may get new marks.
+            pictures: draws any frame, where the source can be read again: see `recall`. Without it only the
+                frames that are kept can be shown, a few spread over all.
         """
         from som_agent.grounding import ask
         from som_agent.grounding.search import searcher
@@ -313,11 +326,11 @@ class Session:
         return ask(
             question,
             self.history,
-            self.pictures,
+            pictures or self.pictures,
             lmm,
             name=name,
             asking=asking,
-            search=searcher(self, finder),
+            search=searcher(self, finder, pictures or self.pictures),
             newest=lambda: self.history,
         )
 
@@ -329,6 +342,7 @@ class Session:
         name: str | None = None,
         asking: Asking | None = None,
         finder: str | Finder | None = None,
+        pictures: Pictures | None = None,
     ) -> Answer:
         """As `ask`, while the model is waited for the caller's event loop goes on and may `step`.
 
@@ -340,11 +354,11 @@ class Session:
         return await aask(
             question,
             self.history,
-            self.pictures,
+            pictures or self.pictures,
             lmm,
             name=name,
             asking=asking,
-            search=searcher(self, finder),
+            search=searcher(self, finder, pictures or self.pictures),
             newest=lambda: self.history,
         )
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from som_agent.answer import Answer
     from som_agent.session import Session
     from som_agent.settings import Settings
+    from som_agent.video import VideoSource
 
 __all__ = ["ask"]
 
@@ -82,7 +83,7 @@ def ask(
     """Ask about a video, a picture or a stored run: the answer names marks, and when."""
     from som_agent.grounding import Asking, check_question, load_answerer
     from som_agent.grounding import ask as ask_history
-    from som_agent.lmm.limits import Limits
+    from som_agent.lmm.calls.limits import Limits
     from som_agent.runs import is_run, read_run
 
     # What the user mistyped must not cost a whole video first.
@@ -102,7 +103,7 @@ def ask(
         frames = len(run.history.frames)
         answer = ask_history(question, run.history, run.pictures, model, name=lmm, asking=asking)
     else:
-        session, problem = _watch(
+        session, video = _watch(
             source,
             segmenter,
             settings(max_marks, labels, draw, alpha, size, propagator, discover, embedder),
@@ -111,8 +112,10 @@ def ask(
             every,
         )
         frames = len(session.history.frames)
-        answer = session.ask(question, lmm=model, name=lmm, asking=asking, finder=finder or None)
-        answer = answer.seen_in_part(problem)
+        again = None if video.is_live else session.recall(source)
+        answer = session.ask(
+            question, lmm=model, name=lmm, asking=asking, finder=finder or None, pictures=again
+        ).seen_in_part(video.problem)
     if json:
         print_json(answer.to_json())
     else:
@@ -137,8 +140,8 @@ def _refuse_options(context: typer.Context) -> None:
 
 def _watch(
     source: str, segmenter: str, chosen: Settings, start: float | None, end: float | None, every: int
-) -> tuple[Session, str | None]:
-    """Track the source without writing anything; what of it could not be read."""
+) -> tuple[Session, VideoSource]:
+    """Track the source without writing anything; the session that has seen it, and the source, at its end."""
     from som_agent.session import Session
     from som_agent.video import open_video
 
@@ -151,7 +154,7 @@ def _watch(
             advance()
     if video.problem:
         note(video.problem)
-    return session, video.problem
+    return session, video
 
 
 def _print(answer: Answer, *, with_times: bool) -> None:

@@ -130,7 +130,10 @@ Segmenter = Annotated[
     ),
 ]
 Lmm = Annotated[
-    str, typer.Option(help="Who answers: attributes (no model), provider:model, llava:REPO_OR_DIR or hf:REPO_OR_DIR.")
+    str,
+    typer.Option(
+        help="Who answers: attributes (no model), provider:model, llava:REPO_OR_DIR or hf:REPO_OR_DIR."
+    ),
 ]
 Pictures = Annotated[
     int,

@@ -24,7 +24,7 @@ from som_agent.evaluation.match import Match
 from som_agent.evaluation.scene_file import SceneFile, SceneQuestion, read_scene
 from som_agent.grounding import Asking
 from som_agent.grounding.posing import Seen, posed
-from som_agent.lmm.messages import read_prompt
+from som_agent.lmm.calls.messages import read_prompt
 from som_agent.lmm.profiles import Profile, profile_named
 from som_agent.session import Session
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from som_agent.errors import InputError
-from som_agent.lmm.limits import Limits
+from som_agent.lmm.calls.limits import Limits
 from som_agent.lmm.profiles import Profile
 
 __all__ = ["Asking"]

@@ -15,11 +15,11 @@ from som_agent.grounding.dialogue import Dialogue, Found, Search, dialogue
 from som_agent.grounding.posing import Seen
 from som_agent.history import History
 from som_agent.keyframes import Pictures
-from som_agent.lmm import background
-from som_agent.lmm.cache import ReplyCache
-from som_agent.lmm.calls import Caller, Reply, Request
+from som_agent.lmm.calls import background
+from som_agent.lmm.calls.cache import ReplyCache
+from som_agent.lmm.calls.caller import Caller, Reply, Request
+from som_agent.lmm.calls.trace import Trace
 from som_agent.lmm.profiles import profile_of
-from som_agent.lmm.trace import Trace
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

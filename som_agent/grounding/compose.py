@@ -14,7 +14,7 @@ from som_agent.grounding.keyframes import named_times
 from som_agent.grounding.statements import Said, Statement
 from som_agent.history import VISIBLE, History
 from som_agent.keyframes import Keyframe
-from som_agent.lmm.calls import Reply
+from som_agent.lmm.calls.caller import Reply
 
 __all__ = ["composed"]
 

@@ -21,7 +21,7 @@ from som_agent.grounding.statements import AnswerForm, Said, read
 from som_agent.grounding.verify import verdict_requests, verdicts
 from som_agent.history import History
 from som_agent.keyframes import Keyframe
-from som_agent.lmm.calls import Reply, Request
+from som_agent.lmm.calls.caller import Reply, Request
 from som_agent.lmm.profiles import Profile
 
 __all__ = ["Dialogue", "Found", "Search", "dialogue"]

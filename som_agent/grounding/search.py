@@ -17,6 +17,7 @@ from som_agent.grounding.posing import Seen
 
 if TYPE_CHECKING:
     from som_agent.grounding.chat import Searcher
+    from som_agent.keyframes import Pictures
     from som_agent.segmenters.text import Finder
     from som_agent.session import Session
 
@@ -28,12 +29,13 @@ OPENED = 2
 """Marks that are opened where the model does not say which one."""
 
 
-def searcher(session: Session, finder: str | Finder | None = None) -> Searcher:
+def searcher(session: Session, finder: str | Finder | None, pictures: Pictures) -> Searcher:
     """A search of a session's newest frame.
 
     Args:
         session: what is searched; it gets new marks.
         finder: a text-prompted segmenter; without one marks are opened.
+        pictures: draws the session's frames.
     """
 
     def search(wish: Search) -> Found:
@@ -42,7 +44,7 @@ def searcher(session: Session, finder: str | Finder | None = None) -> Searcher:
             how = _opened(session, wish) if finder is None else _named(session, wish, finder)
         except (InputError, SegmenterError) as error:  # a search that cannot be done is no reason to end
             how = [f"the search was not possible: {error}"]
-        seen = Seen(session.history, session.pictures)
+        seen = Seen(session.history, pictures)
         cited = cited_marks(" ".join(how), seen.history.marks).marks if finder is not None else ()
         new = sorted(set(seen.history.marks) - before)
         return Found(seen, tuple(dict.fromkeys((*cited, *new))), "; ".join(how))

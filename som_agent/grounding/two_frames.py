@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from som_agent.answer import Unsupported
 from som_agent.errors import LimitError, UnansweredError
 from som_agent.grounding.asking import Asking
-from som_agent.lmm import background
-from som_agent.lmm.calls import Caller, Request
+from som_agent.lmm.calls import background
+from som_agent.lmm.calls.caller import Caller, Request
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import Profile, profile_of
 from som_agent.marks.marked import Look, MarkedFrame
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
-    from som_agent.lmm.limits import Usage
+    from som_agent.lmm.calls.limits import Usage
 
 __all__ = ["Correspondence", "acorrespond", "correspond"]
 

@@ -17,7 +17,7 @@ from som_agent.errors import AnswererError
 from som_agent.grounding.prompts import verify_prompt
 from som_agent.history import History
 from som_agent.keyframes import Pictures, Wanted
-from som_agent.lmm.calls import Reply, Request
+from som_agent.lmm.calls.caller import Reply, Request
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import Profile
 from som_agent.marks.view import MOST_PX, View

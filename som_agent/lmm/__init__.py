@@ -38,7 +38,8 @@ def load_lmm(name: str | BaseChatModel, *, device: str | None = None) -> BaseCha
 
     Args:
         name: `llava:REPO_OR_DIR`, `hf:REPO_OR_DIR`, `replay:TRACE.jsonl`, `PROVIDER:MODEL` as LangChain's
-            `init_chat_model` takes it, or a chat model. A provider's model is told not to retry: whoever asks it decides that.
+            `init_chat_model` takes it, or a chat model. A provider's model is told not to retry: whoever asks
+            it decides that.
         device: where a local model runs; None takes the first GPU or the CPU.
 
     Raises:
@@ -68,14 +69,14 @@ def load_lmm(name: str | BaseChatModel, *, device: str | None = None) -> BaseCha
 def _ours(kind: str, argument: str, device: str | None) -> BaseChatModel:
     """A model that does not come from LangChain."""
     if kind == "llava":
-        from som_agent.lmm.llava import ChatLlava
+        from som_agent.lmm.local.llava import ChatLlava
 
         return ChatLlava(model=argument, device=device)
     if kind == "hf":
-        from som_agent.lmm.local import ChatLocal
+        from som_agent.lmm.local.chat import ChatLocal
 
         return ChatLocal(model=argument, device=device)
-    from som_agent.lmm.trace import replay
+    from som_agent.lmm.calls.trace import replay
 
     return replay(argument)
 

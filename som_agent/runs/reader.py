@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,16 +12,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from som_agent.errors import InputError, SomError, first_line
-from som_agent.history import STATES, VISIBLE, History, MarkInfo, Observation, Trace, traces
-from som_agent.keyframes import Keyframe, Wanted, keyframes
-from som_agent.marks.glyphs import plate_sizes
-from som_agent.marks.marked import MarkedFrame
-from som_agent.marks.placement import place
+from som_agent.history import STATES, History, MarkInfo, Observation, Trace, traces
+from som_agent.keyframes import Pictures
 from som_agent.marks.style import MarkStyle
-from som_agent.regions import Regions
-from som_agent.rle import decode
+from som_agent.recall import Recall
 from som_agent.runs.schema import INFO_FILE, TRACKS_FILE, tracks_schema, with_hiders
-from som_agent.video import Frame, open_video
+from som_agent.video import Frame
+from som_agent.video.again import frame_again
 from som_agent.video.kinds import check_regular
 
 __all__ = ["Run", "is_run", "read_run"]
@@ -99,43 +96,16 @@ class Run:
     style: MarkStyle
     max_marks: int
 
-    def pictures(self, frames: Sequence[int], wanted: Wanted) -> list[Keyframe]:
-        """The marked pictures of source frames, decoded from the run's source and drawn anew.
+    @property
+    def pictures(self) -> Pictures:
+        """Draws source frames with their marks, decoded from the run's source.
 
-        Raises:
-            InputError: the source is no longer where it was.
+        It raises an InputError where the source is no longer what it was.
         """
-        return keyframes(list(self._marked(sorted(set(frames)))), wanted)
+        return Recall(lambda: self.history, self._frame, self.style, self.max_marks).pictures
 
-    def _marked(self, frames: Sequence[int]) -> Iterator[MarkedFrame]:
-        for index in frames:
-            frame = self._frame(index)
-            infos, masks, scores = [], [], []
-            for mark, trace in self.history.traces.items():
-                for k in np.flatnonzero((trace.frames == index) & (trace.states == VISIBLE)):
-                    infos.append(self.history.marks[mark])
-                    masks.append(decode(trace.rles[k], self.history.size))
-                    scores.append(trace.scores[k])
-            w, h = self.history.size
-            regions = Regions.from_masks(np.array(masks, bool).reshape(len(masks), h, w))
-            drawn = sorted(np.argsort(-regions.areas, kind="stable")[: self.max_marks].tolist())
-            sizes = plate_sizes([infos[k].label for k in drawn], self.style, (w, h))
-            placement = place(regions.select(drawn).visible(), sizes)
-            yield MarkedFrame(
-                frame, infos, np.array(scores, np.float32), regions, drawn, placement, self.style
-            )
-
-    def _frame(self, index: int) -> Frame:
-        time = float(self.history.times[np.searchsorted(self.history.frames, index)])
-        # A folder of pictures has no clock of its own: the run's rate gives its frames the same times.
-        fps = self.fps if Path(self.source).is_dir() else None
-        with open_video(self.source, start=max(time - 1e-3, 0), end=time + 1e-3, fps=fps) as video:
-            for frame in video:
-                if frame.index == index:
-                    return frame
-        raise InputError(
-            f"frame {index} of {self.source} is no longer there: the source of {self.path} was changed"
-        )
+    def _frame(self, index: int, time: float) -> Frame:
+        return frame_again(self.source, index, time, self.fps)
 
 
 def _read_info(file: Path) -> dict[str, Any]:

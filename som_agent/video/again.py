@@ -30,4 +30,4 @@ def frame_again(source: str | Path, index: int, time: float, fps: float | None =
         for frame in video:
             if frame.index == index:
                 return frame
-    raise InputError(f"frame {index} of {source} is no longer there: it was changed")
+    raise InputError(f"frame {index} of {source} is no longer there: the source was changed")

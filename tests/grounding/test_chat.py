@@ -15,7 +15,7 @@ from som_agent.grounding import Asking
 from som_agent.grounding.chat import answer
 from som_agent.history import OCCLUDED, VISIBLE, History, MarkInfo, Trace
 from som_agent.keyframes import Keyframe
-from tests.lmm.fault_server import FaultServer
+from tests.fault_server import FaultServer
 
 WIDTH, HEIGHT = 64, 48
 

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 
 from som_agent.errors import InputError
 from som_agent.grounding import Asking
-from som_agent.lmm.limits import Limits
+from som_agent.lmm.calls.limits import Limits
 from som_agent.lmm.profiles import PictureTokens, Price, Profile
 from som_agent.marks.view import View
 from tests.grounding.scripted import Scripted, picture, watched

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from som_agent.grounding import Asking
-from som_agent.lmm.limits import Limits
+from som_agent.lmm.calls.limits import Limits
 from som_agent.session import Session
+from tests.fault_server import CUT, EMPTY, HANG, SLOW, FaultServer, Status, calls
 from tests.grounding.scripted import Squares, picture, watched
-from tests.lmm.fault_server import CUT, EMPTY, HANG, SLOW, FaultServer, Status, calls
 
 LIMIT_S = 6.0
 QUESTION = "Which one is red?"

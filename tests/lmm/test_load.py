@@ -21,7 +21,8 @@ def one_line(caught):
 
 
 def test_known_names():
-    assert list(lmm_names()) == ["attributes", "llava:REPO_OR_DIR", "hf:REPO_OR_DIR", "PROVIDER:MODEL"]
+    ours = ["attributes", "llava:REPO_OR_DIR", "hf:REPO_OR_DIR", "replay:TRACE.jsonl"]
+    assert list(lmm_names()) == [*ours, "PROVIDER:MODEL"]
 
 
 def test_ready_model_is_handed_back():

@@ -101,7 +101,9 @@ class AskVideoTool(BaseTool):
             watched = self._watch(video, source, segmenter, write)
             write({"type": "som.asking", "video": video, "question": question})
             name = self.lmm if isinstance(self.lmm, str) else None
-            answer = watched.session.ask(question, lmm=model, name=name).seen_in_part(watched.problem)
+            answer = watched.session.ask(
+                question, lmm=model, name=name, pictures=watched.session.recall(source)
+            ).seen_in_part(watched.problem)
         except SomError as error:
             raise ToolException(str(error)) from error
         return _content(answer, watched.session), answer.to_json()

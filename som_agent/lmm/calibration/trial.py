@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from som_agent.lmm import background
 from som_agent.lmm.calibration.scenes import COLORS, SHAPES, Scene
-from som_agent.lmm.calls import Caller, Request
+from som_agent.lmm.calls import background
+from som_agent.lmm.calls.caller import Caller, Request
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import Profile
 from som_agent.marks.view import View

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from som_agent.errors import AnswererError
-from som_agent.lmm.loading import load_reader, read_config
-from som_agent.lmm.local import ChatLocal
-from som_agent.lmm.original_llava import is_original, load_original
-from som_agent.lmm.turns import Turn, template_turns
+from som_agent.lmm.local.chat import ChatLocal
+from som_agent.lmm.local.loading import load_reader, read_config
+from som_agent.lmm.local.original_llava import is_original, load_original
+from som_agent.lmm.local.turns import Turn, template_turns
 from som_agent.pretrained import load_pretrained, local_or_hub
 from som_agent.video.frame import Image
 

@@ -13,10 +13,10 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from som_agent.errors import AnswererError, InputError, MissingExtraError
 from som_agent.lmm import load_lmm
-from som_agent.lmm.local import ChatLocal
-from som_agent.lmm.reply import ReplyText, token_logprobs
-from som_agent.lmm.sampling import Chooser, Sampling
-from som_agent.lmm.turns import read_turns
+from som_agent.lmm.local.chat import ChatLocal
+from som_agent.lmm.local.sampling import Chooser, Sampling
+from som_agent.lmm.local.turns import read_turns
+from som_agent.lmm.local.written import ReplyText, token_logprobs
 from tests.tiny_language_models import ask, picture, save_idefics3, save_llava_next, save_qwen
 
 torch.set_num_threads(1)
@@ -333,7 +333,7 @@ def test_values_out_of_range(folder, option, expected):
 
 
 def test_quantization_without_its_packages(folder, monkeypatch):
-    monkeypatch.setattr("som_agent.lmm.loading.find_spec", lambda name: None)
+    monkeypatch.setattr("som_agent.lmm.local.loading.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "som-agent\[quantize\]"'):
         ChatLocal(model=str(folder), device="cpu", quantization="4bit")
 

@@ -10,8 +10,8 @@ from som_agent.errors import AnswererError
 from som_agent.grounding.chat import answer
 from som_agent.keyframes import Keyframe
 from som_agent.lmm import load_lmm
-from som_agent.lmm.llava import ChatLlava
-from som_agent.lmm.turns import read_turns
+from som_agent.lmm.local.llava import ChatLlava
+from som_agent.lmm.local.turns import read_turns
 from tests.tiny_language_models import PATCH, SIDE, WORDS, ask, picture, save_llava, short_history
 
 torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from som_agent.errors import InputError, OutputError, first_line
-from som_agent.lmm.replies import Reply
+from som_agent.lmm.calls.replies import Reply
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,7 +26,7 @@ def reply_key(identity: str, schema: type[BaseModel] | None, digest: str) -> str
     """The key of a reply: another model, setting, schema, text or picture gives another one.
 
     Args:
-        identity: of the model, as `som_agent.lmm.identity` gives it.
+        identity: of the model, as `som_agent.lmm.calls.identity` gives it.
         schema: what the reply is to be held to.
         digest: of the prompt with its pictures.
     """

@@ -6,9 +6,9 @@ import torch
 
 from som_agent.errors import AnswererError, MissingExtraError
 from som_agent.lmm import load_lmm
-from som_agent.lmm.llava import ChatLlava
-from som_agent.lmm.original_llava import is_original
-from som_agent.lmm.turns import read_turns
+from som_agent.lmm.local.llava import ChatLlava
+from som_agent.lmm.local.original_llava import is_original
+from som_agent.lmm.local.turns import read_turns
 from tests.tiny_language_models import PATCH, SIDE, ask, picture, save_both_formats, save_llava
 
 torch.set_num_threads(1)
@@ -204,7 +204,7 @@ def test_from_the_hub(both, monkeypatch):
         wanted.append((name, allow_patterns))
         return str(both[0])
 
-    monkeypatch.setattr("som_agent.lmm.llava.read_config", lambda source: {"mm_vision_tower": "x"})
+    monkeypatch.setattr("som_agent.lmm.local.llava.read_config", lambda source: {"mm_vision_tower": "x"})
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     model = load_lmm("llava:zzxslp/som-llava-v1.5-7b", device="cpu")
     assert wanted[0][0] == "zzxslp/som-llava-v1.5-7b"

@@ -20,9 +20,9 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from som_agent.errors import AnswererError, InputError, LimitError, UnansweredError
-from som_agent.lmm.messages import Prompt, read_prompt
-from som_agent.lmm.replies import Reply
-from som_agent.lmm.trace import Record, Recorded
+from som_agent.lmm.calls.messages import Prompt, read_prompt
+from som_agent.lmm.calls.replies import Reply
+from som_agent.lmm.calls.trace import Record, Recorded
 
 __all__ = ["ReplayModel", "first_difference"]
 
@@ -31,7 +31,7 @@ _SHOWN = 60  # characters of a text around its first difference
 
 
 class ReplayModel(BaseChatModel):
-    """See `som_agent.lmm.trace.replay`.
+    """See `som_agent.lmm.calls.trace.replay`.
 
     Attributes:
         path: the trace.

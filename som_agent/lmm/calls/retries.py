@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from som_agent.errors import UnansweredError
-from som_agent.lmm.faults import retry_after_s
+from som_agent.lmm.calls.faults import retry_after_s
 
 __all__ = ["Clock", "tried"]
 

@@ -7,15 +7,15 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from som_agent.errors import AnswererError, InputError, LimitError, OutputError, UnansweredError
-from som_agent.lmm.background import run
-from som_agent.lmm.cache import ReplyCache
-from som_agent.lmm.calls import Caller, Request
-from som_agent.lmm.limits import Limits
+from som_agent.lmm.calls.background import run
+from som_agent.lmm.calls.cache import ReplyCache
+from som_agent.lmm.calls.caller import Caller, Request
+from som_agent.lmm.calls.limits import Limits
+from som_agent.lmm.calls.trace import Trace, read_trace, replay
 from som_agent.lmm.pictures import read_image_block
 from som_agent.lmm.profiles import Price, profile_of
-from som_agent.lmm.trace import Trace, read_trace, replay
-from tests.lmm.asking import NAME, PLAIN, STRUCTURED, Found, picture, request
-from tests.lmm.fault_server import EMPTY, HANG, calls
+from tests.fault_server import EMPTY, HANG, calls
+from tests.lmm.calls.asking import NAME, PLAIN, STRUCTURED, Found, picture, request
 
 LOGPROBS = {"content": [{"token": "It", "logprob": -0.25}, {"token": " ü\n", "logprob": -1.5}]}
 GPT = dataclasses.replace(STRUCTURED, name="gpt", context_tokens=12_345)

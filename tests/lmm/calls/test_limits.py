@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from som_agent.errors import InputError, LimitError
-from som_agent.lmm.limits import Cost, Ledger, Limits, Usage
+from som_agent.lmm.calls.limits import Cost, Ledger, Limits, Usage
 from som_agent.lmm.profiles import Price
 
 

@@ -17,10 +17,10 @@ from langchain_core.runnables import run_in_executor
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from som_agent.errors import AnswererError, first_line
-from som_agent.lmm.loading import load_network, load_reader, read_config
-from som_agent.lmm.reply import Reply, ReplyText, as_result, token_logprobs
-from som_agent.lmm.sampling import Sampling, turn, write
-from som_agent.lmm.turns import Turn, read_turns, template_turns
+from som_agent.lmm.local.loading import load_network, load_reader, read_config
+from som_agent.lmm.local.sampling import Sampling, turn, write
+from som_agent.lmm.local.turns import Turn, read_turns, template_turns
+from som_agent.lmm.local.written import Reply, ReplyText, as_result, token_logprobs
 from som_agent.pretrained import load_pretrained, local_or_hub
 
 __all__ = ["ChatLocal"]

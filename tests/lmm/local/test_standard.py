@@ -5,8 +5,8 @@ import torch
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from som_agent.lmm.llava import ChatLlava
-from som_agent.lmm.local import ChatLocal
+from som_agent.lmm.local.chat import ChatLocal
+from som_agent.lmm.local.llava import ChatLlava
 from tests.tiny_language_models import save_llava, save_qwen
 
 torch.set_num_threads(1)

@@ -9,7 +9,7 @@ import numpy as np
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel
 
-from som_agent.lmm.calls import Request
+from som_agent.lmm.calls.caller import Request
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import profile_named
 

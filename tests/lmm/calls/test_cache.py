@@ -10,22 +10,22 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
 from som_agent.errors import InputError, OutputError
-from som_agent.lmm.background import run
-from som_agent.lmm.cache import ReplyCache, reply_key
-from som_agent.lmm.calls import Caller, Request
-from som_agent.lmm.identity import identity
-from som_agent.lmm.limits import Limits
-from som_agent.lmm.messages import read_prompt
+from som_agent.lmm.calls.background import run
+from som_agent.lmm.calls.cache import ReplyCache, reply_key
+from som_agent.lmm.calls.caller import Caller, Request
+from som_agent.lmm.calls.identity import identity
+from som_agent.lmm.calls.limits import Limits
+from som_agent.lmm.calls.messages import read_prompt
+from som_agent.lmm.calls.replies import Reply
 from som_agent.lmm.profiles import profile_named
-from som_agent.lmm.replies import Reply
-from tests.lmm.asking import NAME, PLAIN, STRUCTURED, Found, picture, request
-from tests.lmm.fault_server import EMPTY
+from tests.fault_server import EMPTY
+from tests.lmm.calls.asking import NAME, PLAIN, STRUCTURED, Found, picture, request
 
 WHOLE = Reply("", {"marks": [1, "zwölf"]}, logprobs=[("[1]", -0.5), ("]", -2.0)], tokens_in=9, tokens_out=3)
 WRITER = """
 import sys
-from som_agent.lmm.cache import ReplyCache
-from som_agent.lmm.replies import Reply
+from som_agent.lmm.calls.cache import ReplyCache
+from som_agent.lmm.calls.replies import Reply
 
 with ReplyCache(sys.argv[1]) as cache:
     for i in range(40):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lmm.asking import PROXIES
-from tests.lmm.fault_server import FaultServer
+from tests.fault_server import FaultServer
+from tests.lmm.calls.asking import PROXIES
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from som_agent.errors import InputError, OutputError, first_line
-from som_agent.lmm.identity import without
-from som_agent.lmm.messages import Picture
-from som_agent.lmm.replies import Reply
+from som_agent.lmm.calls.identity import without
+from som_agent.lmm.calls.messages import Picture
+from som_agent.lmm.calls.replies import Reply
 from som_agent.video.output import moved_into_place, part_file
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Record:
         model: `name` as it is called, `model` as it calls itself, and what its profile says of it.
         schema: the name of the schema that the reply was held to, None where it was not.
         prompt: the digest of the messages with their pictures.
-        messages: as `som_agent.lmm.messages.Prompt` has them, pictures by their sha256.
+        messages: as `som_agent.lmm.calls.messages.Prompt` has them, pictures by their sha256.
         reply: None where none came.
         error: `type` and `message` of what came instead.
         tries: how often it was sent; 0 where it came from the cache or was not sent.
@@ -222,6 +222,6 @@ def replay(path: str | Path) -> BaseChatModel:
         InputError: no trace, or one without a reply.
         AnswererError: in use, a prompt that was not recorded; it names the first difference.
     """
-    from som_agent.lmm.replay import ReplayModel
+    from som_agent.lmm.calls.replay import ReplayModel
 
     return ReplayModel.of(read_trace(path))

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from som_agent.lmm.background import await_there, run
+from som_agent.lmm.calls.background import await_there, run
 
 INTERRUPTED = """
 import asyncio, os, signal, sys, threading
-from som_agent.lmm.background import run
+from som_agent.lmm.calls.background import run
 
 async def long():
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -113,7 +113,7 @@ def test_ctrl_c_cancels_and_the_loop_lives_on(environment):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_fork_gets_a_loop_of_its_own(environment):
     code = (
-        "import os\nfrom som_agent.lmm.background import run\n"
+        "import os\nfrom som_agent.lmm.calls.background import run\n"
         "async def seven(): return 7\n"
         "run(seven())\n"
         "child = os.fork()\n"

@@ -13,13 +13,13 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from som_agent.errors import AnswererError, InputError, LimitError, UnansweredError
-from som_agent.lmm.background import run
-from som_agent.lmm.calls import Caller, Request
-from som_agent.lmm.faults import retry_after_s, status_of, transient
-from som_agent.lmm.limits import Limits
+from som_agent.lmm.calls.background import run
+from som_agent.lmm.calls.caller import Caller, Request
+from som_agent.lmm.calls.faults import retry_after_s, status_of, transient
+from som_agent.lmm.calls.limits import Limits
 from som_agent.lmm.profiles import PROFILES, Price
-from tests.lmm.asking import NAME, PLAIN, STRUCTURED, Found, request
-from tests.lmm.fault_server import CUT, EMPTY, HANG, SLOW, Status, calls
+from tests.fault_server import CUT, EMPTY, HANG, SLOW, Status, calls
+from tests.lmm.calls.asking import NAME, PLAIN, STRUCTURED, Found, request
 
 
 class FakeTime:

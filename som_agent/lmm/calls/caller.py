@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from som_agent.errors import AnswererError, SomError, UnansweredError
-from som_agent.lmm.cache import ReplyCache, reply_key
-from som_agent.lmm.faults import fault_line, may_have_cost, refuses_tools, transient
-from som_agent.lmm.identity import identity, secrets_of, without
-from som_agent.lmm.limits import Cost, Ledger, Limits, Usage
-from som_agent.lmm.messages import Prompt, read_prompt
+from som_agent.lmm.calls.cache import ReplyCache, reply_key
+from som_agent.lmm.calls.faults import fault_line, may_have_cost, refuses_tools, transient
+from som_agent.lmm.calls.identity import identity, secrets_of, without
+from som_agent.lmm.calls.limits import Cost, Ledger, Limits, Usage
+from som_agent.lmm.calls.messages import Prompt, read_prompt
+from som_agent.lmm.calls.replies import Reply, read_reply, written
+from som_agent.lmm.calls.retries import Clock, tried
+from som_agent.lmm.calls.trace import Record, Trace, model_facts
 from som_agent.lmm.profiles import Profile
-from som_agent.lmm.replies import Reply, read_reply, written
-from som_agent.lmm.retries import Clock, tried
-from som_agent.lmm.trace import Record, Trace, model_facts
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
