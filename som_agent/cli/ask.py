@@ -159,7 +159,7 @@ def _watch(
 
 def _print(answer: Answer, *, with_times: bool) -> None:
     """The answer for a person: the text, when each mark fits, and what could not be grounded."""
-    lines = [answer.text]
+    lines = [answer.text or "(no answer)"]
     if with_times:
         for mark in answer.marks:
             lines.append(f"  [{mark.label}] {', '.join(_span(*span) for span in mark.intervals)}")

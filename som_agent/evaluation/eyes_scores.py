@@ -132,8 +132,9 @@ class _Watched:
 
     def pictures(self, frames: Sequence[int], wanted: Wanted) -> list[Keyframe]:
         """As the session's own, and remembered."""
-        self.shown, self.wanted = self._store.pictures(frames, wanted), wanted
-        return self.shown
+        drawn = self._store.pictures(frames, wanted)
+        self.shown, self.wanted = [*self.shown, *drawn], wanted
+        return drawn
 
 
 def photo_score(folder: Path, eyes: Eyes, px: int) -> EyesScore:
@@ -202,6 +203,7 @@ def _asked(
         masks = _masks_at(history, frame)
         for number in np.unique(truth[truth > 0]).tolist():
             eyes.outlines = {t: known == number for t, known in truths.items() if (known == number).any()}
+            watched.shown = []
             answer = ask(question.format(time=time), history, watched.pictures, eyes)
             found = answer.marks[0].mark if answer.marks else None
             mask = answer.mask(found, time) if found is not None and found in masks else None

@@ -6,7 +6,7 @@ asynchronous, sends back what came of them: `som_agent.grounding.chat`.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -89,6 +89,7 @@ def dialogue(
         AnswererError: the request itself was refused: a wrong key or name of a model, for example.
     """
     turn = yield from _asked(question, seen, profile, asking)
+    turn = yield from _shown_the_rest(question, turn, profile, asking)
     phrases = _unmarked(question, turn)
     if searchable and asking.search and phrases:
         found: Found = yield Search(phrases)
@@ -107,11 +108,16 @@ def dialogue(
 
 
 def _asked(
-    question: str, seen: Seen, profile: Profile, asking: Asking, found: str = ""
+    question: str,
+    seen: Seen,
+    profile: Profile,
+    asking: Asking,
+    found: str = "",
+    last: Container[int] = (),
 ) -> Generator[Sequence[Request], Outcomes, _Turn]:
-    """Ask once, and have the reply mended; `found` says what a search of the newest frame has found."""
+    """Ask once, and have the reply mended; `found` and `last` as in `posed`."""
     history = seen.history
-    shown, messages = posed(question, seen, profile, asking, found)
+    shown, messages = posed(question, seen, profile, asking, found, last)
     if not shown:
         nothing = Unsupported(question, "there is no frame to show to the model")
         return _Turn(seen, shown, None, Said(""), (nothing,))
@@ -137,6 +143,24 @@ def _asked(
         if _worth(mended) >= _worth(said):  # otherwise the one before at least says something
             reply, said = outcome, mended
     return _Turn(seen, shown, reply, said, notes)
+
+
+def _shown_the_rest(
+    question: str, turn: _Turn, profile: Profile, asking: Asking
+) -> Generator[Sequence[Request], Outcomes, _Turn]:
+    """Where nothing fits, ask about the marks that found no room, a bounded number of times."""
+    drawn: set[int] = set()
+    before: set[int] = set()
+    for _ in range(asking.repairs):
+        drawn.update(*(keyframe.marks for keyframe in turn.shown))
+        left = set().union(*(keyframe.left_out for keyframe in turn.shown)) - drawn
+        if not turn.said.none_such or turn.said.marks or not left or left == before:
+            break
+        again = yield from _asked(question, turn.seen, profile, asking, last=drawn)
+        if again.reply is None:
+            return replace(turn, notes=(*turn.notes, *again.notes))
+        turn, before = again, left
+    return turn
 
 
 def _what_is_wrong(reply: Reply, said: Said, history: History) -> str | None:

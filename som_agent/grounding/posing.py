@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,12 @@ class Seen:
 
 
 def posed(
-    question: str, seen: Seen, profile: Profile, asking: Asking, found: str = ""
+    question: str,
+    seen: Seen,
+    profile: Profile,
+    asking: Asking,
+    found: str = "",
+    last: Container[int] = (),
 ) -> tuple[list[Keyframe], list[BaseMessage]]:
     """The pictures that a model is shown for a question, and the whole prompt; both empty without a frame.
 
@@ -43,10 +48,11 @@ def posed(
         profile: how the model sees, and what it takes.
         asking: how it is asked.
         found: what a search of the newest frame has found, which is then among those shown; "" for none.
+        last: marks that are drawn only if there is room beside the others: they were shown before.
     """
     from langchain_core.messages import HumanMessage, SystemMessage
 
-    shown, order = _look(question, seen, profile, asking, found)
+    shown, order = _look(question, seen, profile, asking, found, last)
     if not shown:
         return [], []
     content = _content(question, seen.history, shown, order, asking.plain, found)
@@ -54,7 +60,7 @@ def posed(
 
 
 def _look(
-    question: str, seen: Seen, profile: Profile, asking: Asking, found: str
+    question: str, seen: Seen, profile: Profile, asking: Asking, found: str, last: Container[int]
 ) -> tuple[list[Keyframe], list[int]]:
     """The pictures for a question, and the marks in the order in which they matter for it."""
     history, view = seen.history, profile.view
@@ -75,6 +81,7 @@ def _look(
         weights=relevance(about, history),
     )
     order, named = ranked(about, history, chosen)
+    order.sort(key=lambda mark: mark in last)
     return seen.pictures(chosen, Wanted(view, order, named, pictures, profile.draw)), order
 
 

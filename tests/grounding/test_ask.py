@@ -4,7 +4,7 @@ from langchain_core.language_models import FakeListChatModel
 from pydantic import Field
 
 from som_agent.errors import AnswererError, InputError
-from som_agent.grounding import ask, load_answerer
+from som_agent.grounding import Asking, ask, load_answerer
 from som_agent.history import History
 from som_agent.regions import Regions
 from som_agent.session import Session
@@ -77,3 +77,33 @@ def test_a_session_shows_more_marks_than_it_draws():
     assert drawn.isdisjoint(missing)
     assert drawn.union(missing) == {str(mark) for mark in range(1, 49)}
     assert len(prompt.split("Marks:\n")[1].split("\nDrawn in none")[0].splitlines()) == 48
+
+
+def test_marks_that_found_no_room_are_shown_before_giving_up():
+    session = Session(Tiles(), Settings(max_marks=3))
+    session.step(np.full((240, 320, 3), 120, np.uint8), time=0.0)
+    nothing = "No marked object fits."
+    model = Listener(responses=[nothing, "It is [5].", "It is [6]."])
+    answer = session.ask("What is [47]?", lmm=model, name="llava:x")
+    shown = [
+        {
+            label
+            for block in messages[1].content
+            if block["type"] == "text" and "shown: " in block["text"]
+            for label in block["text"].split("shown: ")[1].split(".")[0].split(", ")
+        }
+        for messages in model.told
+    ]
+    assert len(shown) == 2
+    assert set.union(*shown) == {str(mark) for mark in range(1, 49)}
+    assert not answer.none_such
+    assert [mark.label for mark in answer.marks] == ["5"]
+
+
+def test_nothing_is_shown_twice_in_vain():
+    session = Session(Tiles(), Settings(max_marks=3))
+    session.step(np.full((240, 320, 3), 120, np.uint8), time=0.0)
+    model = Listener(responses=["No marked object fits."])
+    asking = Asking(search=False)
+    assert session.ask("What is [47]?", lmm=model, name="llava:x", asking=asking).none_such
+    assert len(model.told) == 2
