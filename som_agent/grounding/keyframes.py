@@ -162,6 +162,8 @@ def _spread(
     return np.asarray(worth)
 
 
+_CLOCK = re.compile(r"(?<![\d:.])(?:(\d{1,2}):)?(\d{1,2}):([0-5]\d(?:\.\d+)?)(?![\d:])")
+_MINUTES = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)\s*(?:min|minutes?)\b", re.I)
 _SECONDS = r"(\d+(?:\.\d+)?)"
 _S = r"\s*(?:s|secs?|seconds?)\b"
 _BETWEEN = re.compile(rf"\b(?:between|from)\s+{_SECONDS}(?:{_S})?\s+(?:and|to|until)\s+{_SECONDS}{_S}", re.I)
@@ -175,11 +177,13 @@ def named_times(question: str, start: float, end: float) -> list[tuple[float, fl
     """The intervals of time that a question names, in seconds; empty where it names none.
 
     Args:
-        question: "between 2 and 4 s", "at 3.2 seconds", "after 5 s", "in the last 2 s", "at the end" are
-            understood.
+        question: "between 2 and 4 s", "at 3.2 seconds", "at 1:05", "after 2 minutes", "in the last 2 s", "at
+            the end" are understood.
         start: first time that was looked at.
         end: last time that was looked at.
     """
+    question = _CLOCK.sub(_seconds_of_clock, question)
+    question = _MINUTES.sub(lambda m: f"{60 * float(m[1]):g} s", question)
     found = [(float(m[1]), float(m[2])) for m in _BETWEEN.finditer(question)]
     found += [(float(m[1] or m[2]),) * 2 for m in _AT.finditer(question)]
     for m in _AFTER.finditer(question):
@@ -190,3 +194,9 @@ def named_times(question: str, start: float, end: float) -> list[tuple[float, fl
     for m in _EDGE.finditer(question):
         found.append((end, end) if m[1].lower() == "end" else (start, start))
     return [(min(a, b), max(a, b)) for a, b in found]
+
+
+def _seconds_of_clock(match: re.Match[str]) -> str:
+    """What "1:05" or "1:02:05" is in seconds."""
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return f"{3600 * hours + 60 * minutes + seconds:g} s"

@@ -67,15 +67,15 @@ def load_lmm(name: str | BaseChatModel, *, device: str | None = None) -> BaseCha
 
 
 def _ours(kind: str, argument: str, device: str | None) -> BaseChatModel:
-    """A model that does not come from LangChain."""
+    """A model that does not come from LangChain; log probabilities are what it is sure of its marks by."""
     if kind == "llava":
         from som_agent.lmm.local.llava import ChatLlava
 
-        return ChatLlava(model=argument, device=device)
+        return ChatLlava(model=argument, device=device, logprobs=True)
     if kind == "hf":
         from som_agent.lmm.local.chat import ChatLocal
 
-        return ChatLocal(model=argument, device=device)
+        return ChatLocal(model=argument, device=device, logprobs=True)
     from som_agent.lmm.calls.trace import replay
 
     return replay(argument)

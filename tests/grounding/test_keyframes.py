@@ -162,3 +162,38 @@ def test_never_visible_has_no_interval():
     hidden, empty = trace([0, 1], states=[GONE, OCCLUDED]), trace([])
     assert visible_intervals(hidden, frames=hidden.frames) == []
     assert visible_intervals(empty, frames=empty.frames) == []
+
+
+def test_marks_that_matter_are_covered_first():
+    h = history(30, {1: trace(range(10)), 2: trace(range(10, 20)), 3: trace(range(20, 30))})
+    assert [f // 10 for f in choose_frames(h, 1)] == [0]
+    assert [f // 10 for f in choose_frames(h, 1, weights={3: 1.0})] == [2]
+    assert [f // 10 for f in choose_frames(h, 2, weights={3: 1.0, 2: 0.5})] == [1, 2]
+
+
+def test_a_sharp_frame_goes_before_a_blurred_one_that_shows_a_little_more():
+    areas = np.full(20, 20)
+    areas[13], areas[14] = 400, 360
+    h = history(20, {1: trace(range(20), areas=areas)})
+    assert choose_frames(h, 1) == [13]
+    h.sharpness = np.full(20, 400, np.float32)
+    h.sharpness[13] = 50
+    assert choose_frames(h, 1) == [14]
+    # What is far away in time shows something else: that it is sharper says nothing about blur.
+    h.sharpness = np.where(np.arange(20) < 6, 40_000, 50).astype(np.float32)
+    assert choose_frames(h, 1) == [13]
+
+
+@pytest.mark.parametrize(
+    ("question", "times"),
+    [
+        ("What is red at 1:05?", [(65, 65)]),
+        ("What moves between 0:10 and 0:20.5?", [(10, 20.5)]),
+        ("What happens after 1:01:00?", [(3660, 9000)]),
+        ("What happens before 2 minutes?", [(0, 120)]),
+        ("Who comes at 1.5 min?", [(90, 90)]),
+        ("Which is bigger, at a scale of 1:100?", []),
+    ],
+)
+def test_times_of_a_clock_and_in_minutes(question, times):
+    assert named_times(question, 0, 9000) == times

@@ -36,6 +36,8 @@ def test_a_run_is_read_as_it_was_seen(clip, run_dir):
     assert stored.segmenter == live.segmenter
     np.testing.assert_array_equal(stored.frames, live.frames)
     np.testing.assert_allclose(stored.times, live.times, atol=1e-6)
+    np.testing.assert_allclose(stored.sharpness, live.sharpness, atol=0.01)
+    assert len(live.sharpness) == len(live.frames)
     for mark, trace in live.traces.items():
         other = stored.traces[mark]
         for name in ("frames", "times", "states", "boxes", "areas", "anchors", "scores", "colors"):
