@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from som_agent.answer import Answer
     from som_agent.api import ask, mark, track, zoom
     from som_agent.errors import SomError
+    from som_agent.grounding.asking import Asking
+    from som_agent.lmm.calls.limits import Limits
     from som_agent.marks.marked import MarkedFrame
     from som_agent.marks.style import MarkStyle
     from som_agent.marks.zoom import Zoom
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
+    "Asking",
     "Frame",
+    "Limits",
     "MarkStyle",
     "MarkedFrame",
     "Regions",
@@ -51,7 +55,9 @@ __all__ = [
 # Names are imported when they are used: `som-agent --help` must not wait for torch and OpenCV.
 _HOME = {
     "Answer": "som_agent.answer",
+    "Asking": "som_agent.grounding.asking",
     "Frame": "som_agent.video",
+    "Limits": "som_agent.lmm.calls.limits",
     "MarkStyle": "som_agent.marks.style",
     "MarkedFrame": "som_agent.marks.marked",
     "Regions": "som_agent.regions",

@@ -55,7 +55,8 @@ class Clock:
     @property
     def over(self) -> str:
         """What is said after the end."""
-        return f"the limit of {self.limit_s:g} s for the whole question has passed"
+        limit = f"the limit of {self.limit_s:g} s for the whole question"
+        return f"{limit} has passed; a slower model needs a longer one (--max-seconds)"
 
 
 async def tried(
