@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from som_agent.answer import Answer, Claim, Evidence, GroundedMark, Moment, Unsupported
+from som_agent.grounding.citations import cited_marks
 from som_agent.grounding.intervals import visible_intervals
 from som_agent.grounding.keyframes import named_times
 from som_agent.grounding.statements import Said, Statement
@@ -164,6 +165,12 @@ def _unsupported(
     if reply.cut:
         found.append(Unsupported(said.text[-80:], "the reply was cut off at the model's limit of tokens"))
     found += [Unsupported(phrase, "the model sees it, but it carries no mark") for phrase in said.not_marked]
+    known = ", ".join(info.label for info in history.marks.values()) or "none"
+    found += [
+        Unsupported(_short(question), f"there is no mark {label}; the marks are {known}")
+        for label in cited_marks(question, history.marks).unknown
+        if label not in said.unknown
+    ]
     if said.none_such:  # what it cites all the same, it cites to say what is there instead
         found.append(Unsupported(question, "the model finds no marked object that fits"))
     if not said.statements:
@@ -171,7 +178,6 @@ def _unsupported(
             reason = "the reply cites no mark, so nothing that was seen supports it"
             found.append(Unsupported(_short(said.text), reason))
         return found
-    known = ", ".join(info.label for info in history.marks.values()) or "none"
     for label in said.unknown[:_MOST_UNKNOWN]:
         sentence = next(part.text for part in said.statements if label in part.unknown)
         found.append(Unsupported(_short(sentence), f"there is no mark {label}; the marks are {known}"))

@@ -14,6 +14,7 @@ from som_agent.answer import Answer, Unsupported
 from som_agent.errors import AnswererError, LimitError, UnansweredError
 from som_agent.grounding.asking import Asking
 from som_agent.grounding.attributes.parse import parse
+from som_agent.grounding.citations import cited_marks
 from som_agent.grounding.compose import composed
 from som_agent.grounding.posing import Seen, posed
 from som_agent.grounding.prompts import broken_prompt, repair_prompt, uncited_prompt
@@ -125,13 +126,14 @@ def _asked(
 
     (outcome,) = yield [Request(messages, "question", AnswerForm)]
     if isinstance(outcome, AnswererError):
-        if not isinstance(outcome, LimitError | UnansweredError):
+        is_first = not (found or last)  # a later one does not cost what was answered before
+        if is_first and not isinstance(outcome, LimitError | UnansweredError):
             raise outcome
         return _Turn(seen, shown, None, Said(""), (Unsupported(question, str(outcome)),))
     reply, said = outcome, read(outcome.text, outcome.data, history.marks)
     notes: tuple[Unsupported, ...] = ()
     for _ in range(asking.repairs):
-        wrong = _what_is_wrong(reply, said, history)
+        wrong = _what_is_wrong(question, reply, said, history)
         if wrong is None:
             break
         messages = [*messages, AIMessage(said.text or reply.text or "…"), HumanMessage(wrong)]
@@ -163,13 +165,15 @@ def _shown_the_rest(
     return turn
 
 
-def _what_is_wrong(reply: Reply, said: Said, history: History) -> str | None:
+def _what_is_wrong(question: str, reply: Reply, said: Said, history: History) -> str | None:
     """What the model is told about a reply that cannot be used as it is; None where it can."""
     if reply.refusal is not None or not (said.text or reply.text):
         return None  # asking the same again would not help
-    if said.unknown:
-        return repair_prompt(said.unknown, history)
-    if said.statements or said.none_such or said.not_marked:
+    # A label that the question asks for may be said not to be there.
+    unknown = set(said.unknown).difference(cited_marks(question, history.marks).unknown)
+    if unknown:
+        return repair_prompt([label for label in said.unknown if label in unknown], history)
+    if said.statements or said.none_such or said.not_marked or not history.marks:
         return None
     return broken_prompt() if reply.cut else uncited_prompt(history)
 
@@ -185,7 +189,7 @@ def _unmarked(question: str, turn: _Turn) -> tuple[str, ...]:
     """What the question is about and the model finds no mark on, in words that can be searched for."""
     if turn.said.not_marked:
         return turn.said.not_marked
-    if not turn.said.none_such:
+    if not turn.said.none_such and turn.seen.history.marks:
         return ()
     # The model gave no name to it: what the embedded answerer cannot compute are the names of things.
     return tuple(dict.fromkeys(word.text for word in parse(question, turn.seen.history.marks).unknown))

@@ -79,6 +79,29 @@ def test_a_reply_without_marks_is_sent_back():
     assert len(model.pictures(1)) == len(model.pictures(0))
 
 
+def test_a_mark_that_only_the_question_names_is_no_fault_of_the_reply():
+    model = Scripted(replies=["There is no mark [99]; [1] is red."])
+    answer = ask(model, question="Is [99] red?")
+    assert len(model.told) == 1
+    assert [m.label for m in answer.marks] == ["1"]
+    assert [part.reason for part in answer.unsupported] == ["there is no mark 99; the marks are 1, 2, 3"]
+    for reply in ("[1] is red.", "No marked object fits."):
+        answer = ask(Scripted(replies=[reply]), question="Is [99] red?", asking=Asking(search=False))
+        assert answer.unsupported[0].text == "Is [99] red?"
+        assert "there is no mark 99" in answer.unsupported[0].reason
+
+
+def test_a_later_request_that_is_turned_down_does_not_cost_the_answer_before():
+    class TurnedDownError(Exception):
+        status_code = 403
+
+    session = watched()
+    model = Scripted(replies=["No marked object fits.\nNot marked: the shadow", TurnedDownError("no")])
+    answer = session.ask("Where is the shadow?", lmm=model, name="x", asking=ONCE, finder=Finder())
+    assert answer.none_such
+    assert "no access" in answer.unsupported[-1].reason
+
+
 def test_a_reply_that_was_cut_off_before_it_named_anything_is_sent_back():
     cut = AIMessage('{"answer": "The', response_metadata={"finish_reason": "length"})
     model = Scripted(replies=[cut, "It is [2]."])
