@@ -1,6 +1,6 @@
 """Does the object that a model means come back? Asked of a model that has only eyes, on true regions.
 
-    python -m som_agent.evaluation.eyes [--images DIR] [--root DIR] [--px 336,768] [--json]
+    python -m som_agent.evaluation.eyes [--images DIR] [--root DIR] [--px 336,768] [--pairs] [--json]
 
 Every question is about one object whose outline the model knows, and takes the whole way: frames → marks →
 pictures → reply → mask. So nothing but the way itself can go wrong, and what does is listed with its cause.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from som_agent.errors import InputError, SomError
 from som_agent.evaluation.eyes_model import Eyes
+from som_agent.evaluation.eyes_pairs import PairEyes, PairScore, pair_score
 from som_agent.evaluation.eyes_scores import NAMES, VIDEOS, EyesScore, photo_score, video_scores
 
 __all__ = ["main"]
@@ -34,11 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, help="folder with images/ and masks/")
     parser.add_argument("--root", type=Path, help="folder in the layout of DAVIS")
     parser.add_argument("--px", default="336,768", help="sizes at which the model looks")
+    parser.add_argument(
+        "--pairs", action="store_true", help="ask which mark of a second picture is which of the first"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     try:
         if options.images is None and options.root is None:
             raise InputError("nothing to look at: name a folder with --images, --root or both")
+        if options.pairs:
+            _show_pairs(_pairs(options), as_json=options.json)
+            return 0
         scores = []
         for px in _sides(options.px):
             eyes = Eyes(model_name=NAMES[px])
@@ -55,6 +62,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         _show(scores)
     return 0
+
+
+def _pairs(options: argparse.Namespace) -> list[PairScore]:
+    folders = {"photos": options.images, "videos": options.root}
+    return [
+        pair_score(source, folder, PairEyes(model_name=NAMES[px]), NAMES[px], px)
+        for px in _sides(options.px)
+        for source, folder in folders.items()
+        if folder is not None
+    ]
+
+
+def _show_pairs(scores: Sequence[PairScore], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"pairs": [asdict(score) for score in scores]}) + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="objects found again in a second picture that is marked on its own")
+    table.add_column("source")
+    for name in ("px", "pairs", "objects", "right", "wrong", "share"):
+        table.add_column(name, justify="right")
+    for score in scores:
+        counts = (score.px, score.pairs, score.objects, score.right, score.wrong)
+        table.add_row(score.source, *map(str, counts), f"{score.share:.1%}")
+    Console().print(table)
+    for score in scores:
+        for reason, count in score.said.items():
+            sys.stdout.write(f"{score.source}, {score.px} px: {count} x {reason}\n")
 
 
 def _show(scores: Sequence[EyesScore]) -> None:

@@ -20,7 +20,7 @@ from som_agent.lmm.pictures import read_image_block
 from som_agent.regions import BoolArray
 from som_agent.video.frame import Image
 
-__all__ = ["Eyes", "Sight"]
+__all__ = ["Eyes", "Sight", "pictures_in"]
 
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
 _ROUNDED_S = 0.006  # captions have two decimals
@@ -33,6 +33,16 @@ class Sight:
 
     labels: tuple[Label, ...]
     worths: tuple[float, ...]
+
+    @property
+    def worth(self) -> float:
+        """The most that speaks for any of them."""
+        return max(self.worths, default=0.0)
+
+    @property
+    def label(self) -> str | None:
+        """The label of the object; None where too little speaks for any."""
+        return self.labels[self.worths.index(self.worth)].text if self.worth > ENOUGH else None
 
 
 class Eyes(BaseChatModel):
@@ -75,18 +85,20 @@ class Eyes(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         self.sights = []
-        best, reply = 0.0, f"{NOTHING_FITS}: no label is on the outlined object, or in its colour."
-        for picture, time in _pictures(messages):
+        for picture, time in pictures_in(messages):
             outline = self._outline(time)
-            if outline is None:
-                self.sights.append(Sight((), ()))
-                continue
-            labels = self._labels(picture)
-            found = worths(picture, labels, outline_at(outline, (picture.shape[1], picture.shape[0])))
-            self.sights.append(Sight(tuple(labels), tuple(found.tolist())))
-            if found.max(initial=0.0) > max(best, ENOUGH):
-                best, reply = float(found.max()), f"[{labels[int(found.argmax())].text}]"
+            self.sights.append(Sight((), ()) if outline is None else self.look(picture, outline))
+        best = max(self.sights, key=lambda sight: sight.worth, default=Sight((), ()))
+        reply = f"{NOTHING_FITS}: no label is on the outlined object, or in its colour."
+        if best.label is not None:
+            reply = f"[{best.label}]"
         return ChatResult(generations=[ChatGeneration(message=AIMessage(reply))])
+
+    def look(self, picture: Image, outline: BoolArray) -> Sight:
+        """What is seen of an object `[H, W] bool` in a picture `[h, w, 3] uint8` of any size."""
+        labels = self._labels(picture)
+        found = worths(picture, labels, outline_at(outline, (picture.shape[1], picture.shape[0])))
+        return Sight(tuple(labels), tuple(found.tolist()))
 
     def _outline(self, time: float | None) -> BoolArray | None:
         """The outline at the time of a picture; None where the object is not seen then."""
@@ -106,7 +118,7 @@ class Eyes(BaseChatModel):
         return self._known[key]
 
 
-def _pictures(messages: list[BaseMessage]) -> Iterator[tuple[Image, float | None]]:
+def pictures_in(messages: list[BaseMessage]) -> Iterator[tuple[Image, float | None]]:
     """The pictures of some messages, each with the time in the text before it."""
     for message in messages:
         time = None

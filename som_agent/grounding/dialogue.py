@@ -189,7 +189,7 @@ def _unmarked(question: str, turn: _Turn) -> tuple[str, ...]:
     """What the question is about and the model finds no mark on, in words that can be searched for."""
     if turn.said.not_marked:
         return turn.said.not_marked
-    if not turn.said.none_such and turn.seen.history.marks:
+    if turn.reply is None or (turn.seen.history.marks and not turn.said.none_such):
         return ()
     # The model gave no name to it: what the embedded answerer cannot compute are the names of things.
     return tuple(dict.fromkeys(word.text for word in parse(question, turn.seen.history.marks).unknown))

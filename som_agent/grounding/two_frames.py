@@ -8,18 +8,19 @@ of the first, are the segmentation. It needs no tracker: any gap in time and any
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from som_agent.answer import Unsupported
 from som_agent.errors import LimitError, UnansweredError
 from som_agent.grounding.asking import Asking
+from som_agent.keyframes import Keyframe, Wanted, keyframes
 from som_agent.lmm.calls import background
 from som_agent.lmm.calls.caller import Caller, Request
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import Profile, profile_of
-from som_agent.marks.marked import Look, MarkedFrame
+from som_agent.marks.marked import MarkedFrame
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Correspondence", "acorrespond", "correspond"]
 
 _PROMPT = """\
-Two pictures of the same video, at {first_s:.2f} s and at {second_s:.2f} s. Each is marked on its own: the \
-same number in both says nothing. The first picture has the marks {first}; the second has {second}.
+Two pictures of the same video. Each is marked on its own: the same number in both says nothing.
 For each mark of the first picture, write one line: the mark, an arrow, and the mark of the same object in \
 the second picture, or none if it is not there. For example: 1 -> 4"""
 _REPAIR = """\
@@ -86,20 +86,25 @@ async def acorrespond(
 
     profile = asking.profile or profile_of(model, name)
     caller = Caller(model, name, profile, limits=asking.limits, attempts=asking.tries)
-    looks = _look(first, profile), _look(second, profile)
-    here, there = (_drawn(look) for look in looks)
+    most = max(min(asking.pictures, profile.pictures) // 2, 1)
+    looks = [_looks(marked, profile, most) for marked in (first, second)]
+    here, there = (_drawn(marked, shown) for marked, shown in zip((first, second), looks, strict=True))
     missing = [
-        Unsupported(f"mark {mark.label}", f"it is not drawn in the first picture: {mark.reason}")
-        for mark in looks[0].marks
-        if mark.label not in here
+        Unsupported(f"mark {info.label}", "it found no room in the pictures of the first frame")
+        for info in first.infos
+        if info.label not in here
     ]
     if not here or not there:
         nothing = Unsupported("the two pictures", "one of them shows no marks")
         return Correspondence({}, [*missing, nothing], caller.usage)
-    listed = {"first": ", ".join(here), "second": ", ".join(there)}
-    prompt = _PROMPT.format(first_s=first.time, second_s=second.time, **listed)
-    content = [image_block(looks[0].image), image_block(looks[1].image), {"type": "text", "text": prompt}]
-    messages: list[BaseMessage] = [HumanMessage(list(content))]
+    content: list[str | dict[Any, Any]] = []
+    for nth, shown, drawn in zip(("First", "Second"), looks, (here, there), strict=True):
+        for picture in shown:
+            labels = ", ".join(label for label, mark in drawn.items() if mark in picture.marks)
+            part = f", part {picture.part} of {picture.parts}" if picture.parts > 1 else ""
+            caption = f"{nth} picture{part}, at {picture.time:.2f} s, marks shown: {labels}."
+            content += [{"type": "text", "text": caption}, image_block(picture.image)]
+    messages: list[BaseMessage] = [HumanMessage([*content, {"type": "text", "text": _PROMPT}])]
     said: dict[str, str] = {}
     for _ in range(1 + asking.repairs):
         try:
@@ -111,21 +116,23 @@ async def acorrespond(
         unknown = [to for to in said.values() if to.lower() not in _NONE and to not in there]
         if said and not unknown:
             break
-        repair = _REPAIR.format(unknown=", ".join(unknown) or "named in your reply", second=listed["second"])
+        repair = _REPAIR.format(unknown=", ".join(unknown) or "named in your reply", second=", ".join(there))
         messages = [*messages, AIMessage(reply.text or "…"), HumanMessage(repair)]
     pairs, problems = _paired(said, here, there)
     return Correspondence(pairs, [*missing, *problems], caller.usage)
 
 
-def _look(marked: MarkedFrame, profile: Profile) -> Look:
-    """The frame as the model is shown it, with as many of its largest marks as it reads."""
+def _looks(marked: MarkedFrame, profile: Profile, most: int) -> list[Keyframe]:
+    """The frame as the model is shown it: at most so many pictures, the largest marks first."""
     order = sorted(range(len(marked.infos)), key=lambda k: -int(marked.regions.areas[k]))
-    return marked.look(profile.view, [marked.infos[k].mark for k in order[: profile.view.marks]])
+    marks = [marked.infos[k].mark for k in order]
+    return keyframes([marked], Wanted(profile.view, marks, budget=most, draw=profile.draw))
 
 
-def _drawn(look: Look) -> dict[str, int]:
-    """Label → mark of those that can be read in a picture."""
-    return {mark.label: mark.mark for mark in look.marks if mark.shown}
+def _drawn(marked: MarkedFrame, shown: Sequence[Keyframe]) -> dict[str, int]:
+    """Label → mark of those that can be read in the pictures of a frame."""
+    read = {mark for picture in shown for mark in picture.marks}
+    return {info.label: info.mark for info in marked.infos if info.mark in read}
 
 
 def _paired(

@@ -12,6 +12,7 @@ from langchain_core.messages import HumanMessage
 from som_agent.evaluation import eyes_model
 from som_agent.evaluation.eyes import main
 from som_agent.evaluation.eyes_model import Eyes
+from som_agent.evaluation.eyes_pairs import PairEyes, pair_score
 from som_agent.evaluation.eyes_scores import NAMES, photo_score, video_scores
 from som_agent.evaluation.photos import photos
 from som_agent.evaluation.plates import Plate, find_plates
@@ -133,17 +134,17 @@ def test_what_no_picture_shows_is_not_drawn(tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
     labels = np.zeros((120, 320), np.uint8)
-    for k in range(8):  # a picture holds one mark, and there are six pictures
+    for k in range(8):  # a picture holds one mark, a prompt two pictures, and the rest is shown twice
         labels[10 + k : 110, 40 * k + 3 : 40 * k + 37] = k + 1
     Image.fromarray(ground(5, (320, 120))).save(tmp_path / "images" / "row.png")
     Image.fromarray(labels).save(tmp_path / "masks" / "row.png")
-    lone = profiles.Profile("lone", View("lone", 336, enlarge=64.0, marks=1))
+    lone = profiles.Profile("lone", View("lone", 336, enlarge=64.0, marks=1), pictures=2)
     monkeypatch.setitem(profiles.PROFILES, "lone", lone)
     score = photo_score(tmp_path, Eyes(model_name="lone"), 336)
     assert [failure.cause for failure in score.failures] == [
         "not drawn: no room among the marks of 6 pictures"
     ] * 2
-    assert (score.questions, score.right, score.pictures) == (8, 6, 48)
+    assert (score.questions, score.right, score.pictures) == (8, 6, 2 * (2 + 4 + 6 + 6))
 
 
 def test_objects_of_a_video_come_back_at_the_time_asked(videos, eyes):
@@ -178,3 +179,15 @@ def test_the_command(folder, videos, capsys):
 def test_what_makes_no_sense_is_said(arguments, says, capsys):
     assert main(arguments) == 2
     assert says in capsys.readouterr().err
+
+
+def test_objects_are_found_again_in_a_picture_with_other_numbers(folder, capsys):
+    assert main(["--images", str(folder), "--px", "768", "--pairs", "--json"]) == 0
+    (score,) = json.loads(capsys.readouterr().out)["pairs"]
+    assert score["objects"] == score["right"] > 2
+    assert (score["wrong"], score["said"]) == (0, {})
+    blind = PairEyes(model_name=NAMES[768])
+    blind._read = lambda picture: ""
+    found = pair_score("photos", folder, blind, NAMES[768], 768)
+    assert (found.objects, found.right) == (0, 0)
+    assert found.said == {"the reply says nothing of it": score["objects"]}

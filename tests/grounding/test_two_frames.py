@@ -37,7 +37,10 @@ def test_pairs_are_read_however_they_are_written(reply):
     assert got.pairs == {1: 2, 2: 3, 3: None}
     assert got.unsupported == []
     assert len(model.pictures(0)) == 2
-    assert "at 0.40 s and at 0.80 s" in model.texts(0)[0]
+    assert model.texts(0)[:2] == [
+        "First picture, at 0.40 s, marks shown: 1, 2, 3.",
+        "Second picture, at 0.80 s, marks shown: 1, 2, 3.",
+    ]
     assert got.usage.calls == 1
 
 
