@@ -28,11 +28,11 @@ from som_agent.lmm.calls.messages import read_prompt
 from som_agent.lmm.profiles import Profile, profile_named
 from som_agent.session import Session
 
-__all__ = ["Cost", "costs", "main", "question_cost"]
+__all__ = ["QuestionCost", "costs", "main", "question_cost"]
 
 
 @dataclass(frozen=True)
-class Cost:
+class QuestionCost:
     """One question to one model.
 
     Attributes:
@@ -58,7 +58,7 @@ class Cost:
 
 def question_cost(
     scene: str, question: SceneQuestion, session: Session, match: Match, profile: Profile, asking: Asking
-) -> Cost:
+) -> QuestionCost:
     """Make the prompt for a question, and count."""
     seen = Seen(session.history, session.pictures)
     pictures, messages = posed(question.text, seen, profile, asking)
@@ -68,7 +68,7 @@ def question_cost(
         for mark in picture.marks
     }
     prompt = read_prompt(messages)
-    return Cost(
+    return QuestionCost(
         scene=scene,
         question=question.text,
         model=profile.name,
@@ -82,7 +82,7 @@ def question_cost(
 
 def costs(
     scenes: Sequence[SceneFile], profiles: Sequence[Profile], asking: Asking, segmenter: str = ORACLE
-) -> list[Cost]:
+) -> list[QuestionCost]:
     """All questions of all scenes, for each model.
 
     Raises:
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _print(found: Sequence[Cost]) -> None:
+def _print(found: Sequence[QuestionCost]) -> None:
     from rich.console import Console
     from rich.table import Table
 

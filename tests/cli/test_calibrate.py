@@ -1,11 +1,8 @@
 """`som-agent calibrate` with a real OpenAI-compatible server on loopback."""
 
-import json
 import os
 import signal
-import threading
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,54 +13,26 @@ from som_agent.lmm.calibration.trial import shown
 from som_agent.lmm.pictures import image_block
 from som_agent.lmm.profiles import profile_named
 from som_agent.lmm.stored import profile_path, read_stored
+from tests.fault_server import FaultServer
 
 NAME = "openai:llava-eyes"
 """Of the family with the smallest pictures, for quick tests."""
 
 
-class Server:
+class Server(FaultServer):
     """Answers each picture of the quick plan as `reply` (draw, truth) says: a text or a status code."""
 
     def __init__(self, known):
+        self.known = known
         self.reply = lambda draw, truth: told(truth)
-        self.asked = 0
-        server = self
+        super().__init__([self._answer] * 1000)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    @property
+    def asked(self):
+        return len(self.requests)
 
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.asked += 1
-                url = body["messages"][0]["content"][0]["image_url"]["url"]
-                reply = server.reply(*known[url])
-                status = reply if isinstance(reply, int) else 200
-                message = {"role": "assistant", "content": reply}
-                data = {"error": {"message": f"fault {status}", "type": "fault", "code": None}}
-                if status == 200:
-                    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-                    data = {"id": "1", "object": "chat.completion", "created": 0, "model": "llava-eyes"}
-                    data["choices"] = [choice]
-                text = json.dumps(data).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *args):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self):
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+    def _answer(self, body):
+        return self.reply(*self.known[body["messages"][0]["content"][0]["image_url"]["url"]])
 
 
 def told(truth):

@@ -20,7 +20,7 @@ from som_agent.errors import AnswererError, first_line
 from som_agent.lmm.local.loading import load_network, load_reader, read_config
 from som_agent.lmm.local.sampling import Sampling, turn, write
 from som_agent.lmm.local.turns import Turn, read_turns, template_turns
-from som_agent.lmm.local.written import Reply, ReplyText, as_result, token_logprobs
+from som_agent.lmm.local.written import ReplyText, Written, as_result, token_logprobs
 from som_agent.pretrained import load_pretrained, local_or_hub
 
 __all__ = ["ChatLocal"]
@@ -212,7 +212,7 @@ class ChatLocal(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], cancelled: Event
     ) -> Iterator[ChatGenerationChunk]:
         """The reply piece by piece, while a thread of its own writes it."""
-        arrived: SimpleQueue[str | Reply | BaseException] = SimpleQueue()
+        arrived: SimpleQueue[str | Written | BaseException] = SimpleQueue()
 
         def reply() -> None:
             try:
@@ -241,7 +241,7 @@ class ChatLocal(BaseChatModel):
         kwargs: dict[str, Any],
         cancelled: Event,
         show: Callable[[str], None] | None = None,
-    ) -> Reply:
+    ) -> Written:
         """The whole reply; `show` gets its text piece by piece."""
         sampling = self._sampling(kwargs)
         stops = self.stop or [] if stop is None else stop
@@ -277,7 +277,7 @@ class ChatLocal(BaseChatModel):
         if listed is not None:
             metadata["logprobs"] = {"content": listed}
         usage = UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
-        return Reply(text.text, usage, metadata)
+        return Written(text.text, usage, metadata)
 
     def _prepared(self, turns: list[Turn]) -> Any:
         """The tensors of a conversation that leaves room for a reply, where the network is."""

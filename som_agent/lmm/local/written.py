@@ -12,13 +12,13 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from som_agent.errors import InputError
 
-__all__ = ["Reply", "ReplyText", "as_result", "token_logprobs"]
+__all__ = ["ReplyText", "Written", "as_result", "token_logprobs"]
 
 _INCOMPLETE = "�"  # what a decoder writes for the first bytes of a character
 
 
 @dataclass(frozen=True)
-class Reply:
+class Written:
     """A reply that is complete: its text, its tokens counted, and how it ended."""
 
     text: str
@@ -26,7 +26,7 @@ class Reply:
     metadata: dict[str, Any]
 
 
-def as_result(reply: Reply) -> ChatResult:
+def as_result(reply: Written) -> ChatResult:
     """A reply as LangChain hands it on."""
     message = AIMessage(reply.text, response_metadata=reply.metadata, usage_metadata=reply.usage)
     return ChatResult(generations=[ChatGeneration(message=message)])
