@@ -304,3 +304,17 @@ def test_waiting_can_be_cancelled():
         asyncio.run(live())
     finally:
         release.set()
+
+
+def test_marks_are_drawn_as_the_model_reads_them_best():
+    def shown(draw):
+        model = Scripted(replies=["[1]"])
+        profile = Profile("x", View("x", 320), draw=draw)
+        ask(model, asking=Asking(tries=1, profile=profile))
+        return model.pictures(0)[0].astype(int)
+
+    default, boxed, bare = shown(None), shown(("mark", "box")), shown(("mark",))
+    assert np.abs(default - shown(("mark", "mask", "contour"))).max() == 0
+    edge = np.s_[80:160, 18:23]  # of the first square, where a contour or a box is
+    assert np.abs(bare - boxed)[edge].max() > 60
+    assert np.abs(bare - boxed)[100:140, 128:138].max() < 20, "nothing but the boxes differs"
