@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,28 +15,22 @@ from som_agent.errors import InputError
 from som_agent.history import History, MarkInfo, Observation
 from som_agent.incoming import next_frame
 from som_agent.keyframes import KeyframeStore, Pictures
-from som_agent.marks.algebra import Derived, Op, derive
-from som_agent.marks.book import MarkBook
 from som_agent.marks.marked import MarkedFrame
-from som_agent.marks.steady import SteadyPlacer
 from som_agent.marks.zoom import Zoom, known_parts, open_mark, row_of
-from som_agent.observe import Observer
+from som_agent.numbering import Numbering
 from som_agent.pointing import Named, mask_at
 from som_agent.recorder import Recorder
-from som_agent.regions import BoolArray, Regions
-from som_agent.scaling import fit, resized
+from som_agent.scaling import fit
 from som_agent.segmenters import load_finder, load_prompted, load_segmenter
 from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.prompts import Prompted
 from som_agent.segmenters.text import Finder
 from som_agent.settings import Settings
-from som_agent.sharpness import sharpness
 from som_agent.tracking import (
     AssociationTracker,
     Embedder,
     PropagationTracker,
     Propagator,
-    Tracked,
     Tracker,
     load_embedder,
     load_propagator,
@@ -50,25 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-TRACKED_PX = 12
-"""A part of fewer pixels, at the size of the pictures inside, is not followed."""
-
-
-@dataclass(frozen=True)
-class _Now:
-    """The newest frame.
-
-    Attributes:
-        small: the picture that was processed.
-        found: the tracks that the tracker has.
-        tracked: these and those that are made of them.
-        marked: what the caller sees.
-    """
-
-    small: Image
-    found: Tracked
-    tracked: Tracked
-    marked: MarkedFrame
+T = TypeVar("T")
 
 
 class Session:
@@ -103,15 +79,11 @@ class Session:
         named = embedder or self.settings.embedder
         self.embedder = None if tracker or not named else load_embedder(named, device=device)
         self._tracker = tracker or self._new_tracker(propagator or self.settings.propagator, device)
-        self._book = MarkBook(self.settings.max_marks, self.settings.labels)
-        self._placer = SteadyPlacer(self.settings.style)
-        self._observer = Observer()
+        self._numbers = Numbering(self._tracker, self.settings)
         self._recorder = Recorder(self.settings.max_rows)
         self._keyframes = KeyframeStore(self.settings.keyframes)
-        self._derived: dict[int, Derived] = {}  # track → what it is made of, in the order of their making
         self._device = device
         self._last: Frame | None = None
-        self._now: _Now | None = None
 
     def step(self, image: Image | Frame, *, time: float | None = None) -> MarkedFrame:
         """Take the next frame.
@@ -127,13 +99,12 @@ class Session:
         small = replace(frame, image=fit(frame.image, self.settings.size))
         regions = self.segmenter.segment(small) if self._tracker.wants_regions else None
         found = self._tracker.update(small, regions)
-        now = self._show(frame, small.image, found)
+        now = self._numbers.show(frame, small.image, found)
         gone = now.tracked.gone
-        self._recorder.add(frame.index, frame.time, self._observe(now, gone), now.marked.sharpness)
+        seen = self._numbers.observations(gone)
+        self._recorder.add(frame.index, frame.time, seen, now.marked.sharpness)
         self._keyframes.add(now.marked)
-        self._book.forget(gone, self._recorder.remembered)
-        for track in self._derived.keys() & set(gone):
-            del self._derived[track]
+        self._numbers.forget(gone, self._recorder.remembered)
         return now.marked
 
     def run(self, frames: Iterable[Frame]) -> Iterator[MarkedFrame]:
@@ -144,7 +115,8 @@ class Session:
     @property
     def newest(self) -> MarkedFrame | None:
         """The newest frame with all its marks, those that were made since it came included."""
-        return None if self._now is None else self._now.marked
+        newest = self._numbers.newest
+        return None if newest is None else newest.marked
 
     def zoom(
         self, mark: int | str, *, segmenter: str | Segmenter | None = None, max_marks: int | None = None
@@ -167,17 +139,17 @@ class Session:
         most = self.settings.max_marks if max_marks is None else max_marks
         if most < 1:
             raise InputError(f"max_marks must be at least 1, got {most}")
-        marked = self._seen().marked
+        marked = self._numbers.seen.marked
         opened = open_mark(
             marked,
             mark,
             self.segmenter if segmenter is None else load_segmenter(segmenter, device=self._device),
-            number=lambda parts: self._number(marked.infos[row_of(marked, mark)], parts),
+            number=lambda parts: self._made(self._numbers.number(marked.infos[row_of(marked, mark)], parts)),
             max_marks=most,
             size=self.settings.size,
         )
         parts = {info.mark for info in opened.marked.infos}
-        return replace(opened, untracked=frozenset(parts.difference(self._book.tied)))
+        return replace(opened, untracked=frozenset(parts.difference(self._numbers.book.tied)))
 
     def point(
         self,
@@ -204,16 +176,12 @@ class Session:
             InputError: a prompt that makes no sense or hits nothing, an unknown mark, or no room for a track.
             SegmenterError: the segmenter takes no prompts.
         """
-        now = self._seen()
+        now = self._numbers.seen
         by = load_prompted(self.segmenter if segmenter is None else segmenter, device=self._device)
         mask = mask_at(by, now.marked.frame, now.small, points, labels, box)
         if mark is None:
-            return self._adopt(mask[None])[0]
-        known = self._book.named(mark)
-        if known is None or not self._tracker.correct(known[1], mask):
-            raise InputError(f"there is no mark {mark} in frame {now.marked.index} that could be corrected")
-        self._renew(now.found.correcting(known[1], mask))
-        return known[0]
+            return self._made(self._numbers.adopt(mask[None]))[0]
+        return self._made(self._numbers.correct(mark, mask))
 
     def find(self, *phrases: str, finder: str | Finder, masks: str | Prompted = "hierarchy") -> list[Named]:
         """Mark what phrases name in the newest frame. What has a mark already keeps it; the others get one.
@@ -227,13 +195,13 @@ class Session:
             InputError: no phrase, or an empty one.
             SegmenterError: the finder cannot be loaded.
         """
-        now = self._seen()
+        now = self._numbers.seen
         by = load_finder(finder, masks=masks, device=self._device)
         found = by.find(replace(now.marked.frame, image=now.small), phrases)
         known = known_parts(now.marked, found.regions, ())
         new = [k for k in range(len(found.regions)) if k not in known]
         if new:
-            rows = self._adopt(np.array([found.regions.mask(k) for k in new]))
+            rows = self._made(self._numbers.adopt(np.array([found.regions.mask(k) for k in new])))
             known |= dict(zip(new, rows, strict=False))  # fewer where the tracker is full
         return [
             Named(known[k], phrase, float(found.regions.scores[k]))
@@ -253,7 +221,7 @@ class Session:
         Raises:
             InputError: one of them is not visible in the newest frame, or they are fewer than two.
         """
-        return self._combine("union", marks)
+        return self._made(self._numbers.combine("union", marks))
 
     def intersection(self, *marks: int | str) -> MarkInfo:
         """A mark of what all the given ones share; gone when one of them is. See `union`.
@@ -261,7 +229,7 @@ class Session:
         Raises:
             InputError: as in `union`, or they share nothing in the newest frame.
         """
-        return self._combine("intersection", marks)
+        return self._made(self._numbers.combine("intersection", marks))
 
     def minus(self, mark: int | str, *others: int | str) -> MarkInfo:
         """A mark of what the others leave of the first one; gone when that one is. See `union`.
@@ -269,15 +237,16 @@ class Session:
         Raises:
             InputError: as in `union`, or they leave nothing in the newest frame.
         """
-        return self._combine("minus", (mark, *others))
+        return self._made(self._numbers.combine("minus", (mark, *others)))
 
     @property
     def history(self) -> History:
         """The mark table and what was seen so far."""
         size = (0, 0) if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
-        mask_size = (0, 0) if self._now is None else (self._now.small.shape[1], self._now.small.shape[0])
+        newest = self._numbers.newest
+        mask_size = (0, 0) if newest is None else (newest.small.shape[1], newest.small.shape[0])
         return self._recorder.history(
-            self._book.table, size=size, mask_size=mask_size, segmenter=self.segmenter.name
+            self._numbers.book.table, size=size, mask_size=mask_size, segmenter=self.segmenter.name
         )
 
     @property
@@ -373,104 +342,8 @@ class Session:
         carrier = load_propagator(propagator, device=device)
         return PropagationTracker(carrier, every=self.settings.discover_every, embedder=self.embedder)
 
-    def _adopt(self, masks: BoolArray) -> list[MarkInfo]:
-        """New marks for masks `[N, h, w] bool` of the size of the pictures inside."""
-        tracks = self._tracker.adopt(masks)
-        if not tracks:
-            raise InputError("the tracker has no room for another object")
-        rows = [self._book.add() for _ in tracks]
-        for row, track in zip(rows, tracks, strict=True):
-            self._book.tie(row.mark, track)
-        self._renew(self._seen().found.adopting(tracks, masks[: len(tracks)]))
-        return rows
-
-    def _show(self, frame: Frame, small: Image, found: Tracked) -> _Now:
-        """Number and draw what was found in a frame, which is the newest one from here on."""
-        tracked = derive(found, self._derived)
-        choice = self._book.choose(tracked, small)
-        drawn = [k for k, is_drawn in enumerate(choice.drawn) if is_drawn]
-        regions = tracked.regions.select(choice.rows)
-        placement = self._placer.place(
-            [choice.marks[k] for k in drawn],
-            regions.select(drawn),
-            tracked.centers[choice.rows][drawn],
-            (frame.image.shape[1], frame.image.shape[0]),
-        )
-        marked = MarkedFrame(
-            frame=frame,
-            infos=choice.marks,
-            scores=tracked.scores[choice.rows],
-            regions=regions,
-            drawn=drawn,
-            placement=placement,
-            style=self.settings.style,
-            unmarked=choice.unmarked,
-            sharpness=sharpness(small),
-        )
-        self._now = _Now(small, found, tracked, marked)
-        return self._now
-
-    def _observe(self, now: _Now, gone: list[int]) -> list[Observation]:
-        mark_of = {track: mark for mark, track in self._book.tied.items()}
-        return self._observer.observe(
-            now.marked,
-            now.small,
-            occluded=self._book.marks_of(now.tracked.occluded),
-            gone=self._book.marks_of(gone),
-            hidden_by={
-                mark_of[track]: mark_of[hider]
-                for track, hider in now.tracked.hidden_by.items()
-                if track in mark_of and hider in mark_of
-            },
-        )
-
-    def _renew(self, found: Tracked) -> None:
-        """Show the newest frame anew: it has marks that it had not when it came."""
-        now = self._seen()
-        now = self._show(now.marked.frame, now.small, found)
-        self._recorder.renew(self._observe(now, []))
-        self._keyframes.renew(now.marked)
-
-    def _seen(self) -> _Now:
-        if self._now is None:
-            raise InputError("there is no frame yet, and so no mark: step comes first")
-        return self._now
-
-    def _number(self, parent: MarkInfo, parts: Regions) -> list[MarkInfo]:
-        """Rows of the mark table for parts of a mark, given at the source's size; new ones get tracks."""
-        now = self._seen()
-        small = resized(parts, (now.small.shape[1], now.small.shape[0]))
-        known = known_parts(now.marked, small, self._book.line_of(parent.mark))
-        rows = [
-            known.get(k) or self._book.add(parent=parent.mark, neighbours=[parent.mark])
-            for k in range(len(parts))
-        ]
-        new = [k for k in range(len(parts)) if k not in known and small.areas[k] >= TRACKED_PX]
-        masks = np.array([small.mask(k) for k in new])
-        whole = self._book.tied[parent.mark]
-        tracks = self._tracker.adopt(masks, whole if whole > 0 else None) if new else []
-        for k, track in zip(new, tracks, strict=False):  # fewer where the tracker is full
-            self._book.tie(rows[k].mark, track)
-        if tracks:
-            self._renew(now.found.adopting(tracks, masks[: len(tracks)]))
-        return rows
-
-    def _combine(self, op: Op, marks: tuple[int | str, ...]) -> MarkInfo:
-        now = self._seen()
-        infos = list(dict.fromkeys(now.marked.infos[row_of(now.marked, mark)] for mark in marks))
-        if len(infos) < 2:
-            raise InputError(f"{op} needs two marks or more, got {', '.join(map(str, marks)) or 'none'}")
-        tracks = self._book.tied
-        what = Derived.of(op, [tracks[info.mark] for info in infos])
-        for track, known in self._derived.items():
-            if known == what:
-                return self._book.table[-track]
-        labels = [info.label for info in infos]
-        if what.is_empty(now.tracked):
-            raise InputError(f"{what.nothing(labels)} in frame {now.marked.index}: there is nothing to mark")
-        row = self._book.add(made_of=what.written(labels), neighbours=[info.mark for info in infos])
-        track = -row.mark  # the tracker's own count up from 1
-        self._derived[track] = what
-        self._book.tie(row.mark, track, stands_for=what.operands if op == "union" else ())
-        self._renew(now.found)
-        return row
+    def _made(self, marks: T) -> T:
+        """The same marks, remembered: the newest frame has them now, which it had not when it came."""
+        self._recorder.renew(self._numbers.observations())
+        self._keyframes.renew(self._numbers.seen.marked)
+        return marks

@@ -227,8 +227,8 @@ def test_memory_does_not_grow_with_the_video(make):
         image[10:40, place : place + 20] = (shade, 255 - shade, shade)
         session.step(image, time=i / 10)
     assert sum(len(trace) for trace in session.history.traces.values()) <= 60
-    assert len(session._book.table) <= 40, "marks that nothing remembers are forgotten"
-    assert len(session._observer._last) <= 10
+    assert len(session._numbers.book.table) <= 40, "marks that nothing remembers are forgotten"
+    assert len(session._numbers._observer._last) <= 10
     assert max(session.history.marks) > 20, "although many were given"
 
 
@@ -436,7 +436,7 @@ def test_marks_made_of_marks_are_gone_when_they_cannot_come_back(make):
     assert rest.mark not in session.history.traces or rest.mark not in [
         info.mark for info in session.newest.infos
     ]
-    assert len(session._derived) == 2
+    assert len(session._numbers._derived) == 2
 
 
 def test_marks_that_make_nothing(make):
@@ -480,6 +480,6 @@ def test_memory_stays_bounded_when_every_frame_is_opened(make):
         session.zoom(1, segmenter=Columns(2 + i % 4))
         session.minus(1, 2)
     assert len(session._tracker._lives.tracks) <= 12
-    assert len(session._derived) == 1
+    assert len(session._numbers._derived) == 1
     assert sum(len(trace) for trace in session.history.traces.values()) <= 200
-    assert len(session._book.table) < 120
+    assert len(session._numbers.book.table) < 120
