@@ -58,7 +58,7 @@ class Claim:
 
     Attributes:
         text: a sentence or a part of one.
-        marks: the marks that it is about; each is in `Answer.marks`.
+        marks: the marks that it is about; each is in `Answer.marks`, but for those that were rejected.
         intervals: seconds for which it is said, as far as its marks are visible then; both ends seen.
         confidence: 0 to 1: the model's own figure, or how probable the marks in its reply were; None where it
             gave neither.

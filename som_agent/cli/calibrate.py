@@ -26,7 +26,9 @@ __all__ = ["calibrate"]
 def calibrate(
     lmm: Annotated[
         str,
-        typer.Option(help="The model: provider:model or llava:REPO_OR_DIR.", show_default=False),
+        typer.Option(
+            help="The model: provider:model, llava:REPO_OR_DIR or hf:REPO_OR_DIR.", show_default=False
+        ),
     ],
     scenes: Annotated[
         int,

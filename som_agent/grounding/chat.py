@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from som_agent.answer import Answer
 from som_agent.errors import AnswererError
 from som_agent.grounding.asking import Asking
-from som_agent.grounding.dialogue import Dialogue, Found, Search, dialogue
+from som_agent.grounding.dialogue import Found, Outcomes, Search, dialogue
 from som_agent.grounding.posing import Seen
 from som_agent.history import History
 from som_agent.keyframes import Pictures
@@ -63,18 +63,14 @@ def answer(
         AnswererError: the request itself was refused: a wrong key or name of a model, for example.
         InputError: a limit in dollars, and no price is known.
     """
-    with _begun(question, history, pictures, model, name, asking, search) as (talk, caller):
-        outcome: Any = None
+    with closing(_rounds(question, history, pictures, model, name, asking, search, newest)) as rounds:
+        outcomes: Outcomes | None = None
         while True:
             try:
-                step = talk.send(outcome)
+                calls = rounds.send(outcomes)
             except StopIteration as end:
-                return _finished(end.value, name, caller, history, newest)
-            if isinstance(step, Search):
-                assert search is not None  # otherwise none is asked for
-                outcome = search(step)
-            else:
-                outcome = background.run(_replies(caller, step))
+                return cast("Answer", end.value)
+            outcomes = background.run(calls)
 
 
 async def aanswer(
@@ -89,22 +85,17 @@ async def aanswer(
     newest: Callable[[], History] | None = None,
 ) -> Answer:
     """As `answer`, while the caller's event loop goes on; only drawing and searching happen in it."""
-    with _begun(question, history, pictures, model, name, asking, search) as (talk, caller):
-        outcome: Any = None
+    with closing(_rounds(question, history, pictures, model, name, asking, search, newest)) as rounds:
+        outcomes: Outcomes | None = None
         while True:
             try:
-                step = talk.send(outcome)
+                calls = rounds.send(outcomes)
             except StopIteration as end:
-                return _finished(end.value, name, caller, history, newest)
-            if isinstance(step, Search):
-                assert search is not None  # otherwise none is asked for
-                outcome = search(step)
-            else:
-                outcome = await background.await_there(_replies(caller, step))
+                return cast("Answer", end.value)
+            outcomes = await background.await_there(calls)
 
 
-@contextmanager
-def _begun(
+def _rounds(
     question: str,
     history: History,
     pictures: Pictures,
@@ -112,8 +103,9 @@ def _begun(
     name: str,
     asking: Asking,
     search: Searcher | None,
-) -> Iterator[tuple[Dialogue, Caller]]:
-    """The dialogue, and who calls the model for it, while the files for both are open."""
+    newest: Callable[[], History] | None,
+) -> Generator[Coroutine[Any, Any, Outcomes], Outcomes | None, Answer]:
+    """The dialogue with its searches done: yields what is to be awaited, and is sent what came of it."""
     profile = asking.profile or profile_of(model, name)
     with ExitStack() as files:
         caller = Caller(
@@ -126,7 +118,18 @@ def _begun(
             trace=None if asking.trace is None else files.enter_context(Trace(asking.trace)),
         )
         seen = Seen(history, pictures)
-        yield dialogue(question, seen, profile, asking, searchable=search is not None), caller
+        talk = dialogue(question, seen, profile, asking, searchable=search is not None)
+        outcome: Any = None
+        while True:
+            try:
+                step = talk.send(outcome)
+            except StopIteration as end:
+                return _finished(end.value, name, caller, history, newest)
+            if isinstance(step, Search):
+                assert search is not None  # otherwise none is asked for
+                outcome = search(step)
+            else:
+                outcome = yield _replies(caller, step)
 
 
 def _finished(
@@ -137,7 +140,7 @@ def _finished(
     return known.at(history if newest is None else newest())
 
 
-async def _replies(caller: Caller, requests: Sequence[Request]) -> list[Reply | AnswererError]:
+async def _replies(caller: Caller, requests: Sequence[Request]) -> Outcomes:
     """What came of each of the requests, sent side by side; cancelled together."""
 
     async def one(request: Request) -> Reply | AnswererError:

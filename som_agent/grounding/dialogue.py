@@ -25,7 +25,7 @@ from som_agent.keyframes import Keyframe
 from som_agent.lmm.calls.caller import Reply, Request
 from som_agent.lmm.profiles import Profile
 
-__all__ = ["Dialogue", "Found", "Search", "dialogue"]
+__all__ = ["Dialogue", "Found", "Outcomes", "Search", "dialogue"]
 
 
 @dataclass(frozen=True)

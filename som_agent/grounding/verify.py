@@ -55,23 +55,19 @@ def verdict_requests(
 def verdicts(answer: Answer, outcomes: Mapping[Key, Reply | AnswererError]) -> Answer:
     """The answer after the second look: a mark of which nothing was accepted is no longer named in it."""
     claims, notes = [], []
+    rejected, kept = set[int](), set[int]()
     for k, claim in enumerate(answer.claims):
-        said = {mark: _verdict(outcomes.get((k, mark))) for mark in claim.marks}
-        for mark, (holds, why) in said.items():
+        each = []
+        for mark in claim.marks:
+            holds, why = _verdict(outcomes.get((k, mark)))
+            each.append(holds)
+            (rejected if holds is False else kept).add(mark)
             if holds is not True:
                 result = "was rejected" if holds is False else "could not be verified"
                 reason = f"shown mark {_label(answer, mark)} alone, it {result}: {why}"
                 notes.append(Unsupported(claim.text, reason))
-        each = [holds for holds, _ in said.values()]
         verified = False if False in each else None if None in each else True
         claims.append(replace(claim, verified=verified))
-    rejected = {mark for (k, mark), outcome in outcomes.items() if _verdict(outcome)[0] is False}
-    kept = {
-        mark
-        for k, claim in enumerate(answer.claims)
-        for mark in claim.marks
-        if _verdict(outcomes.get((k, mark)))[0] is not False
-    }
     marks = [known for known in answer.marks if known.mark not in rejected - kept]
     return replace(answer, claims=claims, marks=marks, unsupported=[*answer.unsupported, *notes])
 

@@ -23,7 +23,8 @@ _NAMES = {
     "replay:TRACE.jsonl": "what a model replied when that trace was written, without the model",
     "PROVIDER:MODEL": "any chat model that LangChain can reach and that takes pictures, as openai:gpt-4o",
 }
-_OURS = dict(form.split(":") for form in _NAMES if form[0].islower() and ":" in form)
+_OURS = {"llava": "REPO_OR_DIR", "hf": "REPO_OR_DIR", "replay": "TRACE.jsonl"}
+"""Kinds of models that do not come from LangChain → what is written after the colon."""
 _PROVIDERS = re.compile(r"[Ss]upported (?:model )?providers(?: are)?: ([\w, ]+)")
 _PIP_LINE = re.compile(r"pip install ([\w-]+)")
 
