@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from langchain.chat_models import base
 
 from som_agent.video import write_image
 
@@ -117,6 +118,7 @@ def test_unknown_models_are_said_before_the_video_is_read(cli, clip, unchanged):
 
 def test_a_missing_extra_has_the_pip_line(cli, clip, monkeypatch):
     monkeypatch.setitem(sys.modules, "langchain_openai", None)
+    base._get_chat_model_creator.cache_clear()  # LangChain remembers a provider that was there before
     cli("ask", clip.path, "Which is red?", "--lmm", "openai:gpt-4o").refused(
         "openai:gpt-4o", 'pip install "som-agent[openai]"'
     )
