@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from threading import RLock
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -44,11 +45,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _alone(
+    method: Callable[Concatenate[Session, P], T],
+) -> Callable[Concatenate[Session, P], T]:
+    """No other thread takes a frame or makes a mark while this method runs."""
+
+    @wraps(method)
+    def locked(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return locked
 
 
 class Session:
     """Frames in, marked frames and answers out; memory is bounded by the settings.
+
+    Threads may share one: a camera's steps through its frames, others ask and make marks meanwhile. While a
+    model is waited for, frames go on coming.
 
     Args:
         segmenter: a name such as `hierarchy` or `labels:DIR`, or a segmenter.
@@ -84,7 +102,9 @@ class Session:
         self._keyframes = KeyframeStore(self.settings.keyframes)
         self._device = device
         self._last: Frame | None = None
+        self._lock = RLock()
 
+    @_alone
     def step(self, image: Image | Frame, *, time: float | None = None) -> MarkedFrame:
         """Take the next frame.
 
@@ -113,11 +133,13 @@ class Session:
             yield self.step(frame)
 
     @property
+    @_alone
     def newest(self) -> MarkedFrame | None:
         """The newest frame with all its marks, those that were made since it came included."""
         newest = self._numbers.newest
         return None if newest is None else newest.marked
 
+    @_alone
     def zoom(
         self, mark: int | str, *, segmenter: str | Segmenter | None = None, max_marks: int | None = None
     ) -> Zoom:
@@ -151,6 +173,7 @@ class Session:
         parts = {info.mark for info in opened.marked.infos}
         return replace(opened, untracked=frozenset(parts.difference(self._numbers.book.tied)))
 
+    @_alone
     def point(
         self,
         points: Sequence[Sequence[float]] = (),
@@ -183,6 +206,7 @@ class Session:
             return self._made(self._numbers.adopt(mask[None]))[0]
         return self._made(self._numbers.correct(mark, mask))
 
+    @_alone
     def find(self, *phrases: str, finder: str | Finder, masks: str | Prompted = "hierarchy") -> list[Named]:
         """Mark what phrases name in the newest frame. What has a mark already keeps it; the others get one.
 
@@ -209,6 +233,7 @@ class Session:
             if k in known
         ]
 
+    @_alone
     def union(self, *marks: int | str) -> MarkInfo:
         """A mark of all that the given ones cover. It is drawn in place of them.
 
@@ -223,6 +248,7 @@ class Session:
         """
         return self._made(self._numbers.combine("union", marks))
 
+    @_alone
     def intersection(self, *marks: int | str) -> MarkInfo:
         """A mark of what all the given ones share; gone when one of them is. See `union`.
 
@@ -231,6 +257,7 @@ class Session:
         """
         return self._made(self._numbers.combine("intersection", marks))
 
+    @_alone
     def minus(self, mark: int | str, *others: int | str) -> MarkInfo:
         """A mark of what the others leave of the first one; gone when that one is. See `union`.
 
@@ -240,6 +267,7 @@ class Session:
         return self._made(self._numbers.combine("minus", (mark, *others)))
 
     @property
+    @_alone
     def history(self) -> History:
         """The mark table and what was seen so far."""
         size = (0, 0) if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
@@ -250,6 +278,7 @@ class Session:
         )
 
     @property
+    @_alone
     def observations(self) -> list[Observation]:
         """What was seen of every mark in the newest frame."""
         return self._recorder.newest
