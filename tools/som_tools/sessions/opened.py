@@ -1,0 +1,75 @@
+"""What every open session has, wherever its frames come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from som_agent.errors import InputError
+from som_agent.keyframes import Pictures
+from som_agent.marks.marked import MarkedFrame
+from som_agent.session import Session
+from som_tools.call import Call
+
+__all__ = ["Opened"]
+
+
+class Opened(ABC):
+    """A session under an id that a model can repeat.
+
+    Attributes:
+        id: "v1", "v2", ….
+        name: what the caller named as source.
+        owner: whose it is; see `Call.owner`.
+        session: the session; threads may share it.
+        kind: "stored", "live" or "fed".
+        problem: one line saying what could not be read, or why no more frames come; None where all is well.
+    """
+
+    kind: ClassVar[str]
+    problem: str | None = None
+
+    def __init__(self, id_: str, name: str, owner: str, session: Session) -> None:
+        self.id, self.name, self.owner, self.session = id_, name, owner, session
+
+    @property
+    def newest(self) -> MarkedFrame:
+        """The newest frame: what "now" is.
+
+        Raises:
+            InputError: no frame has come yet.
+        """
+        newest = self.session.newest
+        if newest is None:
+            raise InputError(f"session {self.id} has no frame yet")
+        return newest
+
+    @property
+    def pictures(self) -> Pictures:
+        """Draws frames that were seen, or the nearest ones that are kept."""
+        return self.session.pictures
+
+    @property
+    @abstractmethod
+    def ended(self) -> bool:
+        """Whether no more frames will come."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds of the whole source; None where it is not known or has no end."""
+        return None
+
+    @abstractmethod
+    def play(self, until_s: float | None, call: Call) -> None:
+        """Go on until the newest frame is at `until_s` or later, or to the end where it is None.
+
+        A stored video is tracked; others are waited for.
+
+        Raises:
+            StoppedError: the caller went away; the session stays where it is by then.
+            InputError: nothing to wait for without an end, or a frame that cannot be used.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let files, cameras and threads go."""
