@@ -28,8 +28,10 @@ __all__ = ["EXPORT", "ExportForm"]
 
 IN_DATA = 32
 """Masks given in the result itself; files hold more."""
-IN_FILES = 20_000
+IN_FILES = 5000
 """Masks in files."""
+ROWS = 200
+"""Rows told of masks in files: all are in the files."""
 
 
 class ExportForm(SessionForm):
@@ -68,13 +70,9 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         raise InputError(f"no mask of {names}: not visible {when}; describe_mark says when each is visible")
     most = IN_DATA if form.form == "rle" else IN_FILES
     if count > most:
+        less = "a shorter time, or png or coco, which write files" if form.form == "rle" else "a shorter time"
         raise InputError(
-            f"{count} masks {when} are more than the {most} that {form.form} gives: choose fewer marks, a "
-            + (
-                "shorter time, or form png or coco, which write files"
-                if form.form == "rle"
-                else "shorter time"
-            )
+            f"{count} masks {when} are more than the {most} that {form.form} gives: choose fewer marks or {less}"
         )
     cut = _source_sized(history, marks, rows, chosen, call)
     masks = _listed(cut, with_codes=form.form == "rle")
@@ -83,9 +81,10 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         "session": opened.id,
         "form": form.form,
         "size": list(history.size[::-1]),
-        "frames": frames.tolist(),
-        "times": [round(float(time), 3) for time in times],
-        "masks": masks,
+        "frames": frames.tolist()[:ROWS],
+        "times": [round(float(time), 3) for time in times[:ROWS]],
+        "count": count,
+        "masks": masks[:ROWS],
         "not_visible": hidden,
         "folder": None,
         "files": [],
@@ -96,7 +95,7 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         lines.append(f"the codes are in the data, at {history.size[0]}x{history.size[1]} px")
     else:
         folder, files = _written(store, opened, cut, form.form)
-        data |= {"folder": str(folder), "files": files}
+        data |= {"folder": str(folder), "files": files[:ROWS]}
         shown = ", ".join(printable(name) for name in files[:3]) + (", …" if len(files) > 3 else "")
         lines.append(f"{len(files)} files in {printable(str(folder))}: {shown}")
     if hidden:
@@ -185,21 +184,23 @@ def _written(store: SessionStore, opened: Opened, cut: History, form: str) -> tu
 
 EXPORT = Action(
     "export_masks",
-    "Get the pixel masks of marks, for a program: run-length codes in the result or files, at the size of the "
-    "source, in the newest frame or over a stretch of time. Returns frames, times and areas, and the names of "
-    "the files. You cannot read masks yourself: describe_mark and relate_marks say what is in them.",
+    "Get the pixel masks of marks, for a program: run-length codes in the result or files, at the size of "
+    "the source, in the newest frame or over a stretch of time. Returns frames, times and areas, and the "
+    "names of the files. You cannot read masks yourself: describe_mark and relate_marks say what is in them.",
     ExportForm,
     _export,
     keys={
         "session": "its id",
         "form": "as asked for",
         "size": "height and width of the masks",
-        "frames": "source numbers of the frames",
+        "frames": f"source numbers of the frames, at most {ROWS}",
         "times": "their seconds",
-        "masks": "a row each: mark, label, frame, time, area, box; rle (size, counts) in the form rle",
+        "count": "how many masks there are",
+        "masks": f"a row each, at most {ROWS}: mark, label, frame, time, area, box; with rle their codes: size, "
+        "counts",
         "not_visible": "labels of the marks that have no mask then",
         "folder": "where files were written, or null",
-        "files": "their names",
+        "files": f"their names, at most {ROWS}",
     },
     changes=True,
 )

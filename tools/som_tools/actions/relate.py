@@ -88,8 +88,9 @@ class _Pair:
     def gap(self, k: int) -> float:
         """Source pixels between the masks in a frame, 0 where they touch."""
         masks = Masks(self.history.size, self.history.mask_size)
-        return masks.gap(_row(self.one, self.traces[0], self.a[k]), _row(self.other, self.traces[1], self.b[k]),
-                         np.inf)  # fmt: skip
+        first, second = self.traces
+        p, q = _row(self.one, first, int(self.a[k])), _row(self.other, second, int(self.b[k]))
+        return masks.gap(p, q, np.inf)
 
     def nearest(self) -> tuple[int, float]:
         """The frame in which the masks are nearest, and how far apart they are then."""
@@ -265,9 +266,8 @@ def _text(data: dict[str, Any], history: History) -> str:
             parts.append(f"{at['change']} at {abs(at['change_px_s']):.0f} px/s")
         lines.append(", ".join(parts))
         lines.append(f"nearest at {near['time']:.2f} s: {near['distance_px']:.0f} px")
-    for h in sorted(
-        sorted(data["hides"], key=lambda h: h["from"] - h["to"])[:SPANS], key=lambda h: h["from"]
-    ):
+    longest = sorted(data["hides"], key=lambda h: h["from"] - h["to"])[:SPANS]
+    for h in sorted(longest, key=lambda h: h["from"]):
         names = history.marks[h["hider"]].label, history.marks[h["hidden"]].label
         lines.append(f"[{names[0]}] hides [{names[1]}] from {h['from']:.2f} to {h['to']:.2f} s")
     if len(data["hides"]) > SPANS:
