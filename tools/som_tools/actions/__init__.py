@@ -11,6 +11,7 @@ from som_tools.actions.made import COMBINE, MARK_OBJECT
 from som_tools.actions.masks import EXPORT
 from som_tools.actions.opening import CLOSE, OPEN, PLAY, SESSIONS
 from som_tools.actions.relate import RELATE
+from som_tools.actions.watch import WATCH
 from som_tools.actions.zoom import ZOOM
 
 __all__ = ["ACTIONS", "Action", "Form", "Outcome", "SessionForm"]
@@ -27,6 +28,7 @@ ACTIONS: tuple[Action[Any], ...] = (
     MARK_OBJECT,
     COMBINE,
     EXPORT,
+    WATCH,
     SESSIONS,
     CLOSE,
 )
