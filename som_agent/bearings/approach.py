@@ -77,7 +77,13 @@ class Approach:
         if found is None or (self._ranges and self._ranges[-1][1].by != found.by):
             self._ranges.clear()
         if found is not None:
-            bearing = replace(bearing, range_m=found.metres, ground_m=found.ground_m, range_from=found.by)
+            bearing = replace(
+                bearing,
+                range_m=found.metres,
+                ground_m=found.ground_m,
+                range_at_deg=found.at_deg,
+                range_from=found.by,
+            )
             self._ranges.append((time, found))
         self.last, self.seen_s = self._approach(bearing), time
         return self.last

@@ -22,9 +22,11 @@ class Bearing:
         azimuth_deg: of the middle of its mask, to the right.
         elevation_deg: of the middle of its mask, upwards.
         left_deg, right_deg: azimuths of its two sides.
+        top_deg, bottom_deg: elevations of its upper and its lower end.
         cut: whether the picture's border cuts it, so that its far side is not where the mask ends.
         range_m: distance from the camera to its nearest part that is seen, along the line of sight.
         ground_m: the same over the floor: the level part of it.
+        range_at_deg: azimuth of that part.
         range_from: "depth", or "floor" where its mask meets a flat floor.
         closing_m_s: how fast the range shrinks; negative where it grows.
         time_to_contact_s: until it is here, if both go on as they do; only where it comes nearer.
@@ -40,9 +42,12 @@ class Bearing:
     elevation_deg: float
     left_deg: float
     right_deg: float
+    top_deg: float
+    bottom_deg: float
     cut: bool = False
     range_m: float | None = None
     ground_m: float | None = None
+    range_at_deg: float | None = None
     range_from: Literal["depth", "floor"] | None = None
     closing_m_s: float | None = None
     time_to_contact_s: float | None = None

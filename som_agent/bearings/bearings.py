@@ -86,6 +86,8 @@ class Bearings:
                     elevation_deg=past.last.elevation_deg,
                     left_deg=past.last.left_deg,
                     right_deg=past.last.right_deg,
+                    top_deg=past.last.top_deg,
+                    bottom_deg=past.last.bottom_deg,
                 )
         return [found[mark] for mark in sorted(found)]
 
@@ -98,7 +100,7 @@ class Bearings:
         solid, middles = grid.middles(regions)
         sizes, boxes = size_of(solid), regions.boxes.astype(np.float64)
         azimuths, elevations = angles_deg(middles)
-        (lefts, rights), cuts = grid.sides(boxes), grid.cut(boxes)
+        sides, cuts = grid.sides(boxes), grid.cut(boxes)
         bearings = []
         for k, info in enumerate(marked.infos):
             bearing = Bearing(
@@ -108,8 +110,10 @@ class Bearings:
                 age_s=0.0,
                 azimuth_deg=float(azimuths[k]),
                 elevation_deg=float(elevations[k]),
-                left_deg=float(lefts[k]),
-                right_deg=float(rights[k]),
+                left_deg=float(sides[k, 0]),
+                right_deg=float(sides[k, 1]),
+                top_deg=float(sides[k, 2]),
+                bottom_deg=float(sides[k, 3]),
                 cut=bool(cuts[k]),
             )
             found = None if depth is None else grid.depth_range(regions, k, depth)

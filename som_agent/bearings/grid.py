@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,12 +75,18 @@ class PixelGrid:
         total = regions.members.astype(np.float64) @ sums
         return total[:, 0], total[:, 1:]
 
-    def sides(self, boxes: Floats) -> tuple[Floats, Floats]:
-        """Azimuths of the left and the right side of boxes `[N, 4]`, halfway up, in degrees."""
-        middle = boxes[:, [1, 3]].mean(axis=1)
-        left, _ = angles_deg(self._level(boxes[:, 0], middle))
-        right, _ = angles_deg(self._level(boxes[:, 2], middle))
-        return left, right
+    def sides(self, boxes: Floats) -> Floats:
+        """Azimuths of the left and right and elevations of the upper and lower side of boxes `[N, 4]`.
+
+        Each is that of the side's middle, in degrees; `[N, 4]` as left, right, top, bottom.
+        """
+        x0, y0, x1, y1 = boxes.T
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        left, _ = angles_deg(self._level(x0, y))
+        right, _ = angles_deg(self._level(x1, y))
+        _, top = angles_deg(self._level(x, y0))
+        _, bottom = angles_deg(self._level(x, y1))
+        return np.stack([left, right, top, bottom], axis=1)
 
     def cut(self, boxes: Floats) -> npt.NDArray[np.bool_]:
         """Which boxes `[N, 4]` the picture's border may cut."""
@@ -94,13 +101,14 @@ class PixelGrid:
         columns = ((np.arange(x0, x1) + 0.5) * width / w).astype(np.int64)
         mask = regions.crop(k)
         far = depth[rows[:, None], columns][mask] * self.factors[y0:y1, x0:x1][mask]
-        level = np.hypot(*np.moveaxis(self.rays[y0:y1, x0:x1][mask][:, [0, 2]], 1, 0))
         known = np.isfinite(far)
         if known.sum() < LEAST_DEPTHS:
             return None
-        metres = float(np.quantile(far[known], NEAREST))
-        ground = float(np.quantile((far * level)[known], NEAREST))
-        return Range(metres, ground, "depth", DEPTH_NOISE * metres)
+        far, rays = far[known], self.rays[y0:y1, x0:x1][mask][known]
+        metres = float(np.quantile(far, NEAREST))
+        ground = float(np.quantile(far * np.hypot(rays[:, 0], rays[:, 2]), NEAREST))
+        at = angles_deg(rays[far <= metres].mean(axis=0, keepdims=True))[0][0]
+        return Range(metres, ground, float(at), "depth", DEPTH_NOISE * metres)
 
     def floor_range(self, regions: Regions, k: int) -> Range | None:
         """Range of the point where region `k` stands on the floor, if it is seen to."""
@@ -118,7 +126,8 @@ class PixelGrid:
         ground = metres * float(np.hypot(ray[0], ray[2]))
         # d(range) = range * ground / height * d(angle)
         noise = FOOT_NOISE_PX * self.pixel_rad * metres * ground / self.camera.height_m
-        return Range(metres, ground, "floor", noise)
+        at = math.degrees(math.atan2(ray[0], ray[2]))
+        return Range(metres, ground, at, "floor", noise)
 
     def _level(self, x: Floats, y: Floats) -> Floats:
         """Directions of points of this grid."""

@@ -97,7 +97,9 @@ def test_a_ball_is_where_it_is(azimuth, elevation, distance, radius, pitch):
     assert bearing.elevation_deg == pytest.approx(elevation, abs=0.5 * pixel)
     half = math.degrees(math.asin(radius / distance))
     assert bearing.width_deg == pytest.approx(2 * half / math.cos(math.radians(elevation)), abs=2.5 * pixel)
+    assert bearing.top_deg - bearing.bottom_deg == pytest.approx(2 * half, abs=2.5 * pixel)
     assert bearing.range_from == "depth"
+    assert bearing.range_at_deg == pytest.approx(azimuth, abs=0.25 * half)
     assert distance - radius - 1e-6 <= bearing.range_m < distance - 0.75 * radius  # its near side
     assert bearing.ground_m == pytest.approx(bearing.range_m * math.cos(math.radians(elevation)), rel=0.06)
 
@@ -125,6 +127,7 @@ def test_a_box_on_the_floor_is_as_far_as_its_foot(azimuth, ground, height, pitch
     error = math.radians(1.1 * math.degrees(1 / camera.fy)) * (height**2 + ground**2) / height
     assert bearing.range_from == "floor"
     assert bearing.ground_m == pytest.approx(ground, abs=error)
+    assert bearing.range_at_deg == pytest.approx(azimuth, abs=4.1)
     assert bearing.range_m == pytest.approx(math.hypot(ground, height), abs=error)
 
 
