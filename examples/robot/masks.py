@@ -1,4 +1,4 @@
-"""True masks from the renderer, as a segmenter: their numbers are shuffled, identity is the tracker's work."""
+"""True masks from the renderer as a segmenter, numbered anew in every frame: who is who the tracker finds."""
 
 from __future__ import annotations
 

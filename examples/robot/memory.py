@@ -13,6 +13,9 @@ __all__ = ["Landmark", "Memory", "is_ground"]
 LIKE_A_WALL_DEG = 55.0
 """What looks wider than this is no thing to walk round; only the nearest point of it is remembered."""
 LEAST_RADIUS_M = 0.05
+LARGEST_M = 0.5
+CELL_M = 0.25
+MOST_WALLS = 200
 SAME_PLACE_M = 0.2
 VIEW_DEG = 30.0
 """Half of what of the view is trusted: a thing that should be there and is not, is not there any more."""
@@ -28,14 +31,12 @@ class Landmark:
         x, y: of its middle, in metres of the robot's own reckoning.
         radius: metres.
         seen_s: when it was seen last.
-        wall: whether it is like a wall: x, y is the nearest point of it.
     """
 
     x: float
     y: float
     radius: float
     seen_s: float
-    wall: bool = False
 
 
 def is_ground(sight: Sight) -> bool:
@@ -51,11 +52,13 @@ class Memory:
         x, y: where the robot is, in metres.
         heading_deg: to the right of how it stood at the start.
         landmarks: mark → what is remembered of it.
+        walls: points of what is too wide to walk round, at most one in each square of `CELL_M`.
     """
 
     def __init__(self) -> None:
         self.x = self.y = self.heading_deg = 0.0
         self.landmarks: dict[int, Landmark] = {}
+        self.walls: dict[tuple[int, int], Landmark] = {}
 
     def moved(self, turn_deg: float, forward_m: float) -> None:
         """A command was carried out."""
@@ -79,32 +82,35 @@ class Memory:
         """Remember what stands where; forget what is not where it should be."""
         for sight in sights:
             if sight.is_visible and not is_ground(sight):
-                found = self._landmark(sight, time_s)
-                if found is not None:
-                    self.landmarks[sight.mark] = found
+                self._take(sight, time_s)
         for mark, known in list(self.landmarks.items()):
             if known.seen_s < time_s and (self._is_doubled(mark) or self._is_missed(known, time_s)):
                 del self.landmarks[mark]
 
     def obstacles(self, but: Collection[int]) -> list[Landmark]:
-        """All landmarks but some marks."""
-        return [known for mark, known in self.landmarks.items() if mark not in but]
+        """All that the robot may run into, but some marks."""
+        return [known for mark, known in self.landmarks.items() if mark not in but] + [*self.walls.values()]
 
-    def _landmark(self, sight: Sight, time_s: float) -> Landmark | None:
+    def _take(self, sight: Sight, time_s: float) -> None:
         if sight.ground_m is None or sight.range_at_deg is None:
-            return None
+            return
         width = sight.right_deg - sight.left_deg
         known = self.landmarks.get(sight.mark)
-        if width > LIKE_A_WALL_DEG or (known is not None and known.wall):
-            return Landmark(
-                *self.place(sight.range_at_deg, sight.ground_m), LEAST_RADIUS_M, time_s, wall=True
-            )
+        if width > LIKE_A_WALL_DEG and known is None:
+            x, y = self.place(sight.range_at_deg, sight.ground_m)
+            self.walls[round(x / CELL_M), round(y / CELL_M)] = Landmark(x, y, LEAST_RADIUS_M, time_s)
+            if len(self.walls) > MOST_WALLS:
+                del self.walls[min(self.walls, key=lambda cell: self.walls[cell].seen_s)]
+            return
         radius = max(LEAST_RADIUS_M, sight.ground_m * math.tan(math.radians(width / 2)))
+        if radius > LARGEST_M:
+            return
         if sight.cut and known is not None:  # what is seen of it is less than what is known
             radius = max(radius, known.radius)
         # A box's foot is its nearest corner, a ball's lies under its middle: something in between.
         middle = (sight.left_deg + sight.right_deg) / 2
-        return Landmark(*self.place(middle, sight.ground_m + 0.3 * radius), radius, time_s)
+        at = self.place(middle, sight.ground_m + 0.3 * radius)
+        self.landmarks[sight.mark] = Landmark(*at, radius, time_s)
 
     def _is_doubled(self, mark: int) -> bool:
         """Whether another mark stands there since: the same thing under another number."""

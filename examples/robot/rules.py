@@ -15,12 +15,14 @@ __all__ = ["Decision", "Rules"]
 STOP_M = 0.56
 """Over the floor from the camera to the foot of what is asked for; 0.39 m from the robot's body."""
 FACING_DEG = 12.0
-TURN_DEG, DRIVE_M = 10.0, 0.07
+TURN_DEG, DRIVE_M = 12.0, 0.07
 """Most of either in one step."""
 IN_VIEW_DEG = 28.0
 ALL_ROUND_DEG = 380.0
 LOST_STEPS = 45
 """Steps towards where a thing was seen last before it is looked for anew."""
+ASK_AGAIN_STEPS = 6
+"""What marks seen before are is asked anew after so many steps: from nearer a colour is another one."""
 WAY_STEPS = 70
 """Steps to a place to look from before another one is tried."""
 ASIDE_M = 0.42
@@ -48,6 +50,8 @@ class Rules:
         self.memory = Memory()
         self._find = find
         self._targets: set[int] = set()
+        self._asked: set[int] = set()
+        self._asked_ago = 0
         self._goal: tuple[float, float] | None = None
         self._lost = 0
         self._turned = 0.0
@@ -83,10 +87,13 @@ class Rules:
         """The mark that is asked for, as long as it is seen; its number is trusted while it lasts."""
         seen = [s for s in sights if s.is_visible and not is_ground(s)]
         known = [s for s in seen if s.mark in self._targets]
-        if not known:
+        self._asked_ago += 1
+        here = {s.mark for s in seen}
+        if not known and (not here <= self._asked or self._asked_ago >= ASK_AGAIN_STEPS):
             named = set(self._find(sights))
             known = [s for s in seen if s.mark in named]
             self._targets |= {s.mark for s in known}
+            self._asked, self._asked_ago = here, 0
         # Of several, faces of one thing perhaps, the one that stands on the floor.
         return min(known, key=lambda s: s.bottom_deg, default=None)
 
@@ -120,7 +127,7 @@ class Rules:
             azimuth, distance = self.memory.towards(*self._way)
             self._way_steps += 1
             if distance > ARRIVED_M and self._way_steps <= WAY_STEPS:
-                return self._steer(azimuth, distance, "look from another place: go there")
+                return self._steer(azimuth, distance, "look from another place: go there", 0.0)
             self._way, self._turned = None, 0.0
         if self._turned >= ALL_ROUND_DEG:
             self._way, self._way_steps, self._side = self._viewpoint(), 0, 0
@@ -130,7 +137,7 @@ class Rules:
 
     def _viewpoint(self) -> tuple[float, float]:
         """A place beside what hides most and was not looked behind yet."""
-        things = [thing for thing in self.memory.landmarks.values() if not thing.wall]
+        things = [*self.memory.landmarks.values()]
 
         def hides(thing: Landmark) -> float:
             _, distance = self.memory.towards(thing.x, thing.y)
@@ -149,7 +156,7 @@ class Rules:
             room = min(
                 (
                     math.hypot(place[0] - other.x, place[1] - other.y) - other.radius
-                    for other in self.memory.landmarks.values()
+                    for other in self.memory.obstacles(())
                 ),
                 default=0.0,
             )
@@ -157,7 +164,7 @@ class Rules:
         # The second time the other side.
         return sorted(places, reverse=True)[(self._tried.count((hider.x, hider.y)) - 1) % 2][1]
 
-    def _steer(self, azimuth: float, distance: float, why: str) -> Decision:
+    def _steer(self, azimuth: float, distance: float, why: str, near_m: float = STOP_M) -> Decision:
         obstacles = self.memory.obstacles(self._targets)
         way = free_direction(self.memory, azimuth, distance, obstacles, self._side)
         if way is None:
@@ -170,7 +177,7 @@ class Rules:
         turn = _limited(way)
         if abs(way - turn) > 8:
             return Decision(turn, 0.0, why)
-        return Decision(turn, min(DRIVE_M, max(0.02, distance - STOP_M + 0.02)), why)
+        return Decision(turn, min(DRIVE_M, max(0.02, distance - near_m + 0.02)), why)
 
 
 def _limited(turn_deg: float) -> float:

@@ -17,7 +17,7 @@ from som_agent.marks.marked import MarkedFrame
 from som_agent.settings import Settings
 from som_tools.sessions import FedSession, SessionStore
 
-__all__ = ["STEP_S", "NEAR_M", "Result", "Robot", "run_rules"]
+__all__ = ["NEAR_M", "STEP_S", "Result", "Robot", "Watcher", "run"]
 
 STEP_S = 1 / 6
 """Of the room's time from one decision to the next."""
@@ -25,6 +25,9 @@ MOST_STEPS = 360
 NEAR_M = 0.5
 """From the robot's body to the surface of what was asked for: so near it must end."""
 WRONG_SHARE = 0.5
+
+
+Watcher = Callable[[MarkedFrame, list[Sight], Decision], None]
 
 
 @dataclass(frozen=True)
@@ -136,32 +139,45 @@ class Robot:
         )
 
 
-Watcher = Callable[[MarkedFrame, list[Sight], Decision], None]
-
-
-def run_rules(seed: int, segmenter: str, *, depth: bool = False, watch: Watcher | None = None) -> Result:
-    """Let the rules drive.
+def run(
+    seed: int,
+    segmenter: str,
+    *,
+    planner: str = "rules",
+    depth: bool = False,
+    watch: Watcher | None = None,
+) -> Result:
+    """Let a planner drive.
 
     Args:
         seed: of the room.
         segmenter: see `Robot`.
+        planner: "rules", or an agent; see `examples.robot.agent`.
         depth: see `Robot`.
         watch: is shown every frame, what was seen in it, and the decision.
     """
     with Robot(seed, segmenter, depth=depth) as robot:
-        asked, decide_ms, stopped = robot.world.room.asked, [], False
-        rules = Rules(lambda sights: robot.tools.find(asked, sights))
-        while not stopped and len(decide_ms) < MOST_STEPS and not robot.world.hits:
-            marked = robot.look()
-            began = time.perf_counter()
-            sights = robot.tools.locate()
-            decision = rules.decide(sights, robot.world.time_s)
-            decide_ms.append(1000 * (time.perf_counter() - began))
-            robot.check(rules.followed)
-            if watch is not None:
-                watch(marked, sights, decision)
-            stopped = decision.stop
-            if not stopped:
-                robot.world.drive(decision.turn_deg, decision.forward_m, STEP_S)
-                rules.moved(decision.turn_deg, decision.forward_m)
-        return robot.result(stopped, decide_ms)
+        if planner == "rules":
+            return _run_rules(robot, watch)
+        from examples.robot.agent import run_agent
+
+        return run_agent(robot, planner, watch)
+
+
+def _run_rules(robot: Robot, watch: Watcher | None) -> Result:
+    asked, decide_ms, stopped = robot.world.room.asked, [], False
+    rules = Rules(lambda sights: robot.tools.find(asked, sights))
+    while not stopped and len(decide_ms) < MOST_STEPS and not robot.world.hits:
+        marked = robot.look()
+        began = time.perf_counter()
+        sights = robot.tools.locate()
+        decision = rules.decide(sights, robot.world.time_s)
+        decide_ms.append(1000 * (time.perf_counter() - began))
+        robot.check(rules.followed)
+        if watch is not None:
+            watch(marked, sights, decision)
+        stopped = decision.stop
+        if not stopped:
+            robot.world.drive(decision.turn_deg, decision.forward_m, STEP_S)
+            rules.moved(decision.turn_deg, decision.forward_m)
+    return robot.result(stopped, decide_ms)

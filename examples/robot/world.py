@@ -106,8 +106,8 @@ class World:
             lightColor=[1.0, 0.98, 0.95],
             lightDistance=2.0,
             shadow=0,
-            lightAmbientCoeff=0.62,
-            lightDiffuseCoeff=0.48,
+            lightAmbientCoeff=0.78,
+            lightDiffuseCoeff=0.32,
             lightSpecularCoeff=0.05,
             renderer=self._bullet.ER_TINY_RENDERER,
             physicsClientId=self._client,
@@ -162,7 +162,7 @@ class World:
         names = [f"{thing.color} {thing.shape}" for thing in self.room.things] + ["wall"] * 4
         counts = np.bincount(shot.labels[labels], minlength=len(names) + 1)
         total = max(int(labels.sum()), 1)
-        found = {name: 0.0 for name in ["floor", *names]}
+        found = dict.fromkeys(["floor", *names], 0.0)
         for name, count in zip(["floor", *names], counts, strict=False):
             found[name] += float(count) / total
         return found
