@@ -10,10 +10,12 @@ from examples.robot.tools import Sight
 
 __all__ = ["Landmark", "Memory", "is_ground"]
 
-LIKE_A_WALL_DEG = 55.0
-"""What looks wider than this is no thing to walk round; only the nearest point of it is remembered."""
+GROUND_DEG = 55.0
+"""What fills the foot of the picture and is wider than this is the ground."""
 LEAST_RADIUS_M = 0.05
 LARGEST_M = 0.5
+"""What is larger is no thing to walk round; only the points of it that were nearest are remembered."""
+FOOT_UNSEEN_M = 0.4
 CELL_M = 0.25
 MOST_WALLS = 200
 SAME_PLACE_M = 0.2
@@ -41,7 +43,7 @@ class Landmark:
 
 def is_ground(sight: Sight) -> bool:
     """Whether a mark is what the robot stands on: it fills the foot of the picture from side to side."""
-    wide = sight.right_deg - sight.left_deg > LIKE_A_WALL_DEG
+    wide = sight.right_deg - sight.left_deg > GROUND_DEG
     return sight.cut and sight.bottom_deg < PICTURE_FOOT_DEG and wide
 
 
@@ -59,6 +61,7 @@ class Memory:
         self.x = self.y = self.heading_deg = 0.0
         self.landmarks: dict[int, Landmark] = {}
         self.walls: dict[tuple[int, int], Landmark] = {}
+        self._wall_marks: set[int] = set()
 
     def moved(self, turn_deg: float, forward_m: float) -> None:
         """A command was carried out."""
@@ -81,7 +84,7 @@ class Memory:
     def see(self, sights: Iterable[Sight], time_s: float) -> None:
         """Remember what stands where; forget what is not where it should be."""
         for sight in sights:
-            if sight.is_visible and not is_ground(sight):
+            if sight.is_visible and (sight.mark in self._wall_marks or not is_ground(sight)):
                 self._take(sight, time_s)
         for mark, known in list(self.landmarks.items()):
             if known.seen_s < time_s and (self._is_doubled(mark) or self._is_missed(known, time_s)):
@@ -93,24 +96,32 @@ class Memory:
 
     def _take(self, sight: Sight, time_s: float) -> None:
         if sight.ground_m is None or sight.range_at_deg is None:
+            if sight.mark in self._wall_marks and sight.bottom_deg < PICTURE_FOOT_DEG:
+                self._wall(
+                    sight.azimuth_deg, FOOT_UNSEEN_M, time_s
+                )  # so near that its foot is below the picture
             return
-        width = sight.right_deg - sight.left_deg
-        known = self.landmarks.get(sight.mark)
-        if width > LIKE_A_WALL_DEG and known is None:
-            x, y = self.place(sight.range_at_deg, sight.ground_m)
-            self.walls[round(x / CELL_M), round(y / CELL_M)] = Landmark(x, y, LEAST_RADIUS_M, time_s)
-            if len(self.walls) > MOST_WALLS:
-                del self.walls[min(self.walls, key=lambda cell: self.walls[cell].seen_s)]
-            return
-        radius = max(LEAST_RADIUS_M, sight.ground_m * math.tan(math.radians(width / 2)))
+        radius = sight.ground_m * math.tan(math.radians((sight.right_deg - sight.left_deg) / 2))
         if radius > LARGEST_M:
+            self._wall_marks.add(sight.mark)
+        if sight.mark in self._wall_marks:
+            self.landmarks.pop(sight.mark, None)
+            self._wall(sight.range_at_deg, sight.ground_m, time_s)
             return
+        radius = max(LEAST_RADIUS_M, radius)
+        known = self.landmarks.get(sight.mark)
         if sight.cut and known is not None:  # what is seen of it is less than what is known
             radius = max(radius, known.radius)
         # A box's foot is its nearest corner, a ball's lies under its middle: something in between.
         middle = (sight.left_deg + sight.right_deg) / 2
         at = self.place(middle, sight.ground_m + 0.3 * radius)
         self.landmarks[sight.mark] = Landmark(*at, radius, time_s)
+
+    def _wall(self, azimuth_deg: float, distance_m: float, time_s: float) -> None:
+        x, y = self.place(azimuth_deg, distance_m)
+        self.walls[round(x / CELL_M), round(y / CELL_M)] = Landmark(x, y, LEAST_RADIUS_M, time_s)
+        if len(self.walls) > MOST_WALLS:
+            del self.walls[min(self.walls, key=lambda cell: self.walls[cell].seen_s)]
 
     def _is_doubled(self, mark: int) -> bool:
         """Whether another mark stands there since: the same thing under another number."""

@@ -224,7 +224,7 @@ class World:
         side = self.room.side
         texture = textures.tiles(rng, (172, 168, 160), round(3 * side), 512)
         calm = np.rint(0.6 * texture.mean(axis=(0, 1)) + 0.4 * texture).astype(np.uint8)
-        mesh = meshes.box(side, side, 0.05, cells=20)
+        mesh = meshes.box(side, side, 0.05, cells=8)
         add_body(self._client, mesh, Pose((0.0, 0.0, -0.05)), (255, 255, 255), calm, folder)
 
     def _build_walls(self, rng: np.random.Generator, folder: Path) -> list[int]:
@@ -239,6 +239,6 @@ class World:
                 physicsClientId=self._client,
             )
             at = Pose((math.sin(angle) * side / 2, math.cos(angle) * side / 2, 0.0), yaw(-angle))
-            mesh = meshes.box(side, 0.06, WALL_M, cells=10)
+            mesh = meshes.box(side, 0.06, WALL_M, cells=4)
             bodies.append(add_body(self._client, mesh, at, (255, 255, 255), texture, folder, collision=solid))
         return bodies
