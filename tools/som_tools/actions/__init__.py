@@ -6,6 +6,7 @@ from som_tools.actions.ask import ASK
 from som_tools.actions.base import Action, Form, Outcome, SessionForm
 from som_tools.actions.describe import DESCRIBE
 from som_tools.actions.find import FIND
+from som_tools.actions.locate import LOCATE
 from som_tools.actions.look import LOOK
 from som_tools.actions.made import COMBINE, MARK_OBJECT
 from som_tools.actions.masks import EXPORT
@@ -29,6 +30,7 @@ ACTIONS: tuple[Action[Any], ...] = (
     COMBINE,
     EXPORT,
     WATCH,
+    LOCATE,
     SESSIONS,
     CLOSE,
 )

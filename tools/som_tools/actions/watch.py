@@ -58,8 +58,8 @@ class When(Form):
 
     kind: Kind = Field(
         description="appears, leaves (is not visible any more), comes_back, moves (begins to), stops (stood "
-        "still for seconds), faster or slower (than speed_px_s), enters or exits (zone), near (distance_px of "
-        "other), touches (other), beside (side of other), changes_color, changes_size"
+        "still for seconds), faster or slower (than speed_px_s), enters or exits (zone), near (distance_px "
+        "of other), touches (other), beside (side of other), changes_color, changes_size"
     )
     mark: str = Field("", description='The mark, "3"; empty: any mark. near, touches and beside need it')
     other: str = Field("", description="For near, touches, beside: the other mark; empty: any other")
