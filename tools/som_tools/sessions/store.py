@@ -139,7 +139,7 @@ class SessionStore:
             if start_s is not None or end_s is not None:
                 raise InputError(f"{name!r} is live: start and end are for files")
             return self._open_live(name, watched(device, self.quota), call)
-        file = CheckedFile.of(name, self.access.source(name), self.quota.pixels)
+        file = CheckedFile.of(name, self.access.source(name), self.access.roots, self.quota.pixels)
         if live:
             self._check_room(call.owner, False)
             return self._open_live(name, played(file, start_s, end_s, self.quota, call), call)
