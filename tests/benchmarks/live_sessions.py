@@ -1,11 +1,11 @@
 """Live sessions at the same time: does each get its share, does memory stay, do all threads end?
 
-python tests/benchmarks/live_sessions.py [--sessions 8] [--fps 5] [--seconds 300] [--size 480] [--stored]
+python tests/benchmarks/live_sessions.py [--sessions 8] [--fps 5] [--seconds 300] [--size 320] [--stored]
 
 Files of 640x360 pixels with moving things play as cameras, each watched by a session of its own, all in one
-store, while a client of each looks and asks now and then. One more client goes away in mid-call. With `--stored`
-another one tracks a stored video meanwhile, over and over. The machine may be busy with other work: the share
-of the processors that this process got is printed, too.
+store, while a client of each looks and asks now and then. One more client goes away in mid-call. With
+`--stored` another one tracks a stored video meanwhile, over and over. The machine may be busy with other work:
+the share of the processors that this process got is printed, too.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--fps", type=float, default=5.0)
     parser.add_argument("--seconds", type=float, default=300.0)
-    parser.add_argument("--size", type=int, default=480)
+    parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--segmenter", default="hierarchy")
     parser.add_argument("--stored", action="store_true", help="also track a stored video all the time")
     parser.add_argument("--json", action="store_true")
@@ -210,7 +210,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     clip(folder / "stored.mp4", 99, 20)
     store = SessionStore(
         Access.to(folder),
-        quota=Quota(sessions=args.sessions + 2, live_fps=args.fps),
+        quota=Quota(sessions=args.sessions + 2, live_fps=args.fps, live_px=args.size),
         settings=Settings(size=args.size),
         segmenter=args.segmenter,
     )

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -236,11 +236,12 @@ class SessionStore:
     def _open_live(self, name: str, source: LiveInput, call: Call) -> Opened:
         self._check_room(call.owner, False)
         budget_ms = self.gate.budget_ms(self.quota.live_fps)
+        settings = replace(self.settings, size=min(self.settings.size, self.quota.live_px))
         opened = CameraSession(
             self._id(),
             name,
             call.owner,
-            LiveSession(self.load()[0], self.settings, budget_ms=budget_ms),
+            LiveSession(self.load()[0], settings, budget_ms=budget_ms),
             source=source,
             quota=self.quota,
             gate=self.gate,
