@@ -4,8 +4,8 @@ python tests/benchmarks/live_sessions.py [--sessions 8] [--fps 5] [--seconds 300
 
 Files of 640x360 pixels with moving things play as cameras, each watched by a session of its own, all in one
 store, while a client of each looks and asks now and then. One more client goes away in mid-call. With
-`--stored` another one tracks a stored video meanwhile, over and over. The machine may be busy with other work:
-the share of the processors that this process got is printed, too.
+`--stored` another one tracks a stored video meanwhile, over and over. The machine may be busy with other
+work: the share of the processors that this process got is printed, too.
 """
 
 from __future__ import annotations
