@@ -121,6 +121,7 @@ class Session:
         self._keyframes = KeyframeStore(self.settings.keyframes)
         self._device = device
         self._last: Frame | None = None
+        self._history: History | None = None  # of all that was seen by now, where somebody asked for it
         self._lock = RLock()
         self._board = Board()
 
@@ -145,6 +146,7 @@ class Session:
         gone = now.tracked.gone
         seen = self._numbers.observations(gone)
         self._recorder.add(frame.index, frame.time, seen, now.marked.sharpness)
+        self._history = None
         self._keyframes.add(now.marked)
         if self._board.watches:
             self._board.update(self._seen(frame.index, frame.time, seen))
@@ -347,12 +349,14 @@ class Session:
     @_alone
     def history(self) -> History:
         """The mark table and what was seen so far."""
-        size = (0, 0) if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
-        newest = self._numbers.newest
-        mask_size = (0, 0) if newest is None else (newest.small.shape[1], newest.small.shape[0])
-        return self._recorder.history(
-            self._numbers.book.table, size=size, mask_size=mask_size, segmenter=self.segmenter.name
-        )
+        if self._history is None:
+            size = (0, 0) if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
+            newest = self._numbers.newest
+            mask_size = (0, 0) if newest is None else (newest.small.shape[1], newest.small.shape[0])
+            self._history = self._recorder.history(
+                self._numbers.book.table, size=size, mask_size=mask_size, segmenter=self.segmenter.name
+            )
+        return self._history
 
     @property
     @_alone
@@ -452,6 +456,7 @@ class Session:
         """The same marks, remembered: the newest frame has them now, which it had not when it came."""
         now = self._numbers.seen.marked
         self._recorder.renew(self._numbers.observations())
+        self._history = None
         self._keyframes.renew(now)
         if self._board.watches:
             self._board.update(self._seen(now.index, now.time, self._recorder.newest))
