@@ -1,4 +1,4 @@
-"""What one frame says of a simple condition: whether it holds, as far as that can be seen, and by how much."""
+"""What one frame says of a simple condition: whether it holds, as far as is seen, and by how much."""
 
 from __future__ import annotations
 
