@@ -428,4 +428,4 @@ def _numbers(name: str, values: Any) -> Any:
 
 def _area(points: tuple[Any, ...]) -> float:
     turned = (*points[1:], *points[:1])
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, turned, strict=True))
+    return float(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, turned, strict=True)))
