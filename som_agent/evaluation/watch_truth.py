@@ -462,7 +462,7 @@ class Truth:
             at = np.flatnonzero(mask.any(axis=axis))
             if len(at):
                 out[f] = at[0], at[-1] + 1
-        return np.nan_to_num(out)
+        return np.asarray(np.nan_to_num(out))
 
     def _course_changes_color(self, condition: Any, thing: int) -> _Course:
         drawn = self.scene.things[thing - 1]
