@@ -16,6 +16,9 @@ LEAST_RADIUS_M = 0.05
 LARGEST_M = 0.5
 """What is larger is no thing to walk round; only the points of it that were nearest are remembered."""
 FOOT_UNSEEN_M = 0.4
+FLAT_DEG = -2.0
+KEPT = 0.98
+"""Share of a radius that stays from sight to sight."""
 CELL_M = 0.25
 MOST_WALLS = 200
 SAME_PLACE_M = 0.2
@@ -63,6 +66,7 @@ class Memory:
         self.landmarks: dict[int, Landmark] = {}
         self.walls: dict[tuple[int, int], Landmark] = {}
         self._wall_marks: set[int] = set()
+        self._ground_colors: set[str] = set()
 
     def moved(self, turn_deg: float, forward_m: float) -> None:
         """A command was carried out."""
@@ -84,8 +88,12 @@ class Memory:
 
     def see(self, sights: Iterable[Sight], time_s: float) -> None:
         """Remember what stands where; forget what is not where it should be."""
-        for sight in sights:
-            if sight.is_visible and (sight.mark in self._wall_marks or not is_ground(sight)):
+        seen = [sight for sight in sights if sight.is_visible]
+        for sight in seen:
+            if is_ground(sight) and sight.mark not in self._wall_marks:
+                self._ground_colors = set(sight.colors.split(" and "))
+        for sight in seen:
+            if sight.mark in self._wall_marks or not (is_ground(sight) or self._is_patch(sight)):
                 self._take(sight, time_s)
         for mark, known in list(self.landmarks.items()):
             if known.seen_s < time_s and (self._is_doubled(mark) or self._is_missed(known, time_s)):
@@ -111,6 +119,8 @@ class Memory:
             return
         radius = max(LEAST_RADIUS_M, radius)
         known = self.landmarks.get(sight.mark)
+        if known is not None:  # what hides a part of it, or a border within it, makes it no smaller
+            radius = max(radius, KEPT * known.radius)
         if known is not None and max(-sight.left_deg, sight.right_deg) > SIDE_DEG:
             known.seen_s = time_s  # the border cuts it: what is seen of it is less than what is known
             return
@@ -118,6 +128,10 @@ class Memory:
         middle = (sight.left_deg + sight.right_deg) / 2
         at = self.place(middle, sight.ground_m + 0.3 * radius)
         self.landmarks[sight.mark] = Landmark(*at, radius, time_s)
+
+    def _is_patch(self, sight: Sight) -> bool:
+        """Whether a mark is a piece of the ground: of its colours, and nowhere above the camera."""
+        return sight.top_deg < FLAT_DEG and set(sight.colors.split(" and ")) <= self._ground_colors
 
     def _wall(self, azimuth_deg: float, distance_m: float, time_s: float) -> None:
         x, y = self.place(azimuth_deg, distance_m)

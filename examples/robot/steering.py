@@ -10,7 +10,7 @@ from examples.robot.room import BODY_RADIUS_M
 
 __all__ = ["free_direction", "is_free"]
 
-MARGIN_M = 0.09
+MARGIN_M = 0.12
 LOOK_AHEAD_M = 1.1
 STEP_DEG = 5
 WIDEST_DEG = 110

@@ -62,7 +62,7 @@ class Tools:
     def call(self, name: str, **fields: Any) -> Outcome:
         """Call a tool by its name."""
         action = self._actions[name]
-        return action.run(self._store, action.form(session=self._fed.id, **fields), Call())
+        return action.run(self._store, action.form(**({"session": self._fed.id} | fields)), Call())
 
     def locate(self) -> list[Sight]:
         """Where all marks are."""
@@ -70,6 +70,9 @@ class Tools:
 
     def find(self, words: str, sights: Sequence[Sight]) -> list[int]:
         """The marks that words name, of those that are seen now."""
-        answer = self.call("ask", question=f"Which marks are {words}?").data
+        if "find" in self._actions:
+            answer = self.call("find", phrase=f"{words} marks").data
+        else:
+            answer = self.call("ask", question=f"Which marks are {words}?").data
         named = {row["mark"] for row in answer["marks"]}
         return [sight.mark for sight in sights if sight.is_visible and sight.mark in named]

@@ -28,7 +28,7 @@ FOV_DEG = 60.0
 EYE_M = 0.35
 PITCH_DEG = -12.0
 BODY_HEIGHT_M = 0.3
-WALL_M = 2.4
+WALL_M, BOARD_M = 2.4, 0.1
 LIGHT = (-0.35, -0.5, 1.0)
 SUBSTEP_M, SUBSTEP_RAD = 0.02, math.radians(4)
 CONSIDERATE_M = 0.5
@@ -78,8 +78,9 @@ class World:
         )
         self._body: int = pybullet.createMultiBody(0, body, -1, physicsClientId=self._client)
         self._ids = np.zeros(256, np.uint8)  # the last entries answer for -1, where there is nothing
-        for n, number in enumerate([*self._things, *self._walls], start=1):
-            self._ids[number] = n
+        numbers = [[thing] for thing in self._things] + [[wall, board] for wall, board in self._walls]
+        for n, bodies in enumerate(numbers, start=1):
+            self._ids[bodies] = n
         self._settle()
 
     def __enter__(self) -> World:
@@ -173,7 +174,7 @@ class World:
 
     def _touched(self) -> list[str]:
         names = [f"{thing.color} {thing.shape}" for thing in self.room.things] + ["wall"] * len(self._walls)
-        bodies = [*self._things, *self._walls]
+        bodies = [*self._things, *(wall for wall, _ in self._walls)]
         return [name for name, body in zip(names, bodies, strict=True) if self._gap(body) <= 0]
 
     def _move_others(self, seconds: float) -> None:
@@ -222,23 +223,30 @@ class World:
 
     def _floor(self, rng: np.random.Generator, folder: Path) -> None:
         side = self.room.side
-        texture = textures.tiles(rng, (172, 168, 160), round(3 * side), 512)
+        texture = textures.tiles(rng, (148, 140, 130), round(2 * side), 512)
         calm = np.rint(0.6 * texture.mean(axis=(0, 1)) + 0.4 * texture).astype(np.uint8)
         mesh = meshes.box(side, side, 0.05, cells=8)
         add_body(self._client, mesh, Pose((0.0, 0.0, -0.05)), (255, 255, 255), calm, folder)
 
-    def _build_walls(self, rng: np.random.Generator, folder: Path) -> list[int]:
+    def _build_walls(self, rng: np.random.Generator, folder: Path) -> list[tuple[int, int]]:
+        """Each wall and the dark board along its foot."""
         side, bodies = self.room.side, []
-        texture = textures.plaster(rng, (238, 234, 224), 256)
+        texture = textures.plaster(rng, (240, 236, 226), 256)
         for n in range(4):
             angle = n * math.pi / 2
             solid = self._bullet.createCollisionShape(
                 self._bullet.GEOM_BOX,
-                halfExtents=[side / 2, 0.03, WALL_M / 2],
+                halfExtents=[side / 2, 0.05, WALL_M / 2],
                 collisionFramePosition=[0, 0, WALL_M / 2],
                 physicsClientId=self._client,
             )
             at = Pose((math.sin(angle) * side / 2, math.cos(angle) * side / 2, 0.0), yaw(-angle))
-            mesh = meshes.box(side, 0.06, WALL_M, cells=4)
-            bodies.append(add_body(self._client, mesh, at, (255, 255, 255), texture, folder, collision=solid))
+            wall = meshes.box(side, 0.06, WALL_M, cells=4)
+            board = meshes.box(side, 0.10, BOARD_M, cells=4)
+            bodies.append(
+                (
+                    add_body(self._client, wall, at, (255, 255, 255), texture, folder, collision=solid),
+                    add_body(self._client, board, at, (72, 66, 62), None, folder),
+                )
+            )
         return bodies
