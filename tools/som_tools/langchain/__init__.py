@@ -1,0 +1,15 @@
+"""som-agent for LangChain agents: tools, middleware, and watches that wake a graph."""
+
+from som_tools.langchain.ask_video import AskVideoInput, AskVideoTool
+from som_tools.langchain.middleware import NewestMarkedFrame, ToolImagesToUser
+from som_tools.langchain.tool import ActionTool
+from som_tools.langchain.toolkit import VideoMarksToolkit
+
+__all__ = [
+    "ActionTool",
+    "AskVideoInput",
+    "AskVideoTool",
+    "NewestMarkedFrame",
+    "ToolImagesToUser",
+    "VideoMarksToolkit",
+]
