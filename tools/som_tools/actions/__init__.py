@@ -8,7 +8,9 @@ from som_tools.actions.describe import DESCRIBE
 from som_tools.actions.find import FIND
 from som_tools.actions.look import LOOK
 from som_tools.actions.made import COMBINE, MARK_OBJECT
+from som_tools.actions.masks import EXPORT
 from som_tools.actions.opening import CLOSE, OPEN, PLAY, SESSIONS
+from som_tools.actions.relate import RELATE
 from som_tools.actions.zoom import ZOOM
 
 __all__ = ["ACTIONS", "Action", "Form", "Outcome", "SessionForm"]
@@ -20,9 +22,11 @@ ACTIONS: tuple[Action[Any], ...] = (
     ASK,
     FIND,
     DESCRIBE,
+    RELATE,
     ZOOM,
     MARK_OBJECT,
     COMBINE,
+    EXPORT,
     SESSIONS,
     CLOSE,
 )

@@ -68,5 +68,5 @@ class Action(Generic[AnyForm]):
     description: str
     form: type[AnyForm]
     run: Callable[[SessionStore, AnyForm, Call], Outcome]
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(default_factory=dict)
     changes: bool = False

@@ -226,9 +226,9 @@ def _moved(moved: dict[str, Any]) -> str:
     away = float(np.hypot(x, y))
     where = f"{away:.0f} px {moved['direction']} of its start" if moved["direction"] else "where it started"
     return (
-        f"moves {spans_text([tuple(span) for span in moved['moving']])}: {moved['distance_px']:.0f} px in all, "
-        f"ends {where}; speed {moved['mean_speed_px_s']:.0f} px/s on average, {moved['top_speed_px_s']:.0f} at "
-        "most (against the picture: a moving camera counts)"
+        f"moves {spans_text([tuple(span) for span in moved['moving']])}: {moved['distance_px']:.0f} px in "
+        f"all, ends {where}; speed {moved['mean_speed_px_s']:.0f} px/s on average, "
+        f"{moved['top_speed_px_s']:.0f} at most (against the picture: a moving camera counts)"
     )
 
 
@@ -255,8 +255,8 @@ DESCRIBE = Action(
         "made_of": 'the marks that it was made of, "3 ∪ 4", or null',
         "colors": "percent of its pixels by colour term",
         "size": "area, least, median, most in pixels; box of the last sight",
-        "motion": "moves, distance_px, displacement_px [x, y], direction, moving (stretches), mean_speed_px_s, "
-        "top_speed_px_s",
+        "motion": "moves, distance_px, displacement_px [x, y], direction, moving (stretches), "
+        "mean_speed_px_s, top_speed_px_s",
         "path": "positions: time, center [x, y], box",
     },
 )

@@ -63,8 +63,8 @@ def _told(opened: Opened, phrase: str, sure: dict[int, Any], missed: Sequence[st
     if missed:
         words = ", ".join(f'"{printable(word)}"' for word in missed)
         lines.append(
-            f"Not grounded: {words}. Only colour, size, place, motion, order and time of marks were looked at, "
-            "not what things are: look with image true to see, or ask."
+            f"Not grounded: {words}. Only colour, size, place, motion, order and time of marks were looked "
+            "at, not what things are: look with image true to see, or ask."
         )
     data = {
         "session": opened.id,
@@ -118,9 +118,9 @@ FIND = Action(
     keys={
         "session": "its id",
         "phrase": "what was looked for",
-        "marks": "mark, label, state now; box, anchor, area, colors of the last sight and its time in seen; sure: "
-        "0 to 1, null where not known",
+        "marks": "mark, label, state now; box, anchor, area, colors of the last sight and its time in seen; "
+        "sure: 0 to 1, null where not known",
         "not_grounded": "words that could not be looked for",
-        "by": "finder, where a network looked at the newest frame; words, where marks were compared with them",
+        "by": "finder, where a network looked at the newest frame; words, where marks were compared",
     },
 )

@@ -73,7 +73,7 @@ LOOK = Action(
         "session": "its id",
         "time": "seconds of the frame",
         "frame": "its number",
-        "marks": "mark, label, state, box, anchor, area, colors; where not visible the place of the last sight",
+        "marks": "mark, label, state, box, anchor, area, colors; where not visible those of the last sight",
         "missing": "labels of those asked for that have no place then",
         "picture": "time, frame and marks of the picture, null without one",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
@@ -80,12 +81,16 @@ def _combine(store: SessionStore, form: CombineForm, call: Call) -> Outcome:
     for mark in marks:
         newest_sight(opened.session.history, mark)
     session = opened.session
-    how = {"union": session.union, "intersection": session.intersection, "minus": session.minus}[form.how]
+    how: dict[str, Callable[..., MarkInfo]] = {
+        "union": session.union,
+        "intersection": session.intersection,
+        "minus": session.minus,
+    }
     if len(set(marks)) < 2:
         raise InputError(
             f"{form.how} needs two different marks or more, got {', '.join(form.marks) or 'none'}"
         )
-    made = how(*marks)
+    made = how[form.how](*marks)
     return _told(opened, made, "is a mark" + kinship(made, session.history.marks), form.image)
 
 
@@ -131,9 +136,9 @@ def _alike(history: History, made: int, frame: int) -> list[str]:
 
 MARK_OBJECT = Action(
     "mark_object",
-    "Point at a thing in the newest frame that has no mark, by points on it or a box around it, or correct the "
-    "mask of a mark that is wrong. It is followed from here on. Look at the picture first: you need pixel "
-    "coordinates. Returns the mark with its box and area.",
+    "Point at a thing in the newest frame that has no mark, by points on it or a box around it, or correct "
+    "the mask of a mark that is wrong. It is followed from here on. Look at the picture first: you need "
+    "pixel coordinates. Returns the mark with its box and area.",
     MarkForm,
     _mark,
     keys=_KEYS,

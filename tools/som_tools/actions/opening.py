@@ -148,8 +148,8 @@ PLAY = Action(
 )
 SESSIONS = Action(
     "sessions",
-    "List the sessions that are open: ids, sources and how far each was watched. Call it when you do not know "
-    "the id, or when another program opened the camera.",
+    "List the sessions that are open: ids, sources and how far each was watched. Call it when you do not "
+    "know the id, or when another program opened the camera.",
     Form,
     _sessions,
     keys={"sessions": "a row each: session, source, kind, time, ended, marks (how many were given)"},
