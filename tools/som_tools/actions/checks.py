@@ -20,8 +20,8 @@ def number(name: str, value: float, least: float, most: float) -> float:
     Raises:
         InputError: it is none, or out of them.
     """
-    if not (math.isfinite(value) and least <= value <= most):
-        raise InputError(f"{name} must be from {least:g} to {most:g}, got {value:g}")
+    if not least <= value <= most:
+        raise InputError(f"{name} must be from {least:g} to {most:g}, got {value}")
     return value
 
 

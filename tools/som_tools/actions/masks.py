@@ -62,17 +62,18 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         chosen = whole_span(history, form.start_s, form.end_s)
     frames = history.frames[chosen]
     rows = {mark: _rows(history.traces[mark], frames) for mark in marks}
-    count = sum(map(len, rows.values()))
+    found = sum(map(len, rows.values()))
     times = history.times[chosen]
     when = f"from {times[0]:.2f} to {times[-1]:.2f} s"
-    if not count:
+    if not found:
         names = labels([history.marks[mark].label for mark in marks])
         raise InputError(f"no mask of {names}: not visible {when}; describe_mark says when each is visible")
     most = IN_DATA if form.form == "rle" else IN_FILES
+    count = max(found, len(frames)) if form.form == "png" else found  # a picture a frame
     if count > most:
         less = "a shorter time, or png or coco, which write files" if form.form == "rle" else "a shorter time"
         raise InputError(
-            f"{count} masks {when} are more than the {most} that {form.form} gives: choose fewer marks or {less}"
+            f"{count} {'pictures' if form.form == 'png' else 'masks'} {when} are more than the {most} of {form.form}: choose fewer marks or {less}"
         )
     cut = _source_sized(history, marks, rows, chosen, call)
     masks = _listed(cut, with_codes=form.form == "rle")
@@ -83,13 +84,13 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         "size": list(history.size[::-1]),
         "frames": frames.tolist()[:ROWS],
         "times": [round(float(time), 3) for time in times[:ROWS]],
-        "count": count,
+        "count": found,
         "masks": masks[:ROWS],
         "not_visible": hidden,
         "folder": None,
         "files": [],
     }
-    lines = [f"{count} masks of {labels([history.marks[mark].label for mark in marks])} {when}:"]
+    lines = [f"{found} masks of {labels([history.marks[mark].label for mark in marks])} {when}:"]
     if form.form == "rle":
         lines += [f"[{m['label']}] {m['time']:.2f} s: {m['area']} px" for m in masks[:8]]
         lines.append(f"the codes are in the data, at {history.size[0]}x{history.size[1]} px")
@@ -196,8 +197,7 @@ EXPORT = Action(
         "frames": f"source numbers of the frames, at most {ROWS}",
         "times": "their seconds",
         "count": "how many masks there are",
-        "masks": f"a row each, at most {ROWS}: mark, label, frame, time, area, box; with rle their codes: size, "
-        "counts",
+        "masks": f"a row each, at most {ROWS}: mark, label, frame, time, area, box; with rle: size, counts",
         "not_visible": "labels of the marks that have no mask then",
         "folder": "where files were written, or null",
         "files": f"their names, at most {ROWS}",
