@@ -105,6 +105,24 @@ def test_only_the_last_few_videos_are_remembered(tool: AskVideoTool, root: Path,
     assert tool.segmenter.frames == 6  # type: ignore[union-attr]  # only 0.mp4 was forgotten
 
 
+def test_more_questions_at_once_than_videos_are_remembered(
+    tool: AskVideoTool, root: Path, blocks: Blocks
+) -> None:
+    for k in range(8):
+        write_video(root / f"{k}.mp4", [blocks(k)] * 2, 6)
+    results: list[str] = []
+    threads = [
+        threading.Thread(target=lambda k=k: results.append(tool.invoke({**RED, "video": f"{k}.mp4"})))
+        for k in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert all("is red" in result for result in results)
+
+
 def test_parallel_questions_share_one_tracking(tool: AskVideoTool) -> None:
     results: list[str] = []
     threads = [threading.Thread(target=lambda: results.append(tool.invoke(RED))) for _ in range(4)]
@@ -226,9 +244,9 @@ def test_an_agent_calls_it(tool: AskVideoTool) -> None:
     assert message.status == "success"
     assert message.artifact["marks"]
     assert states[-1]["messages"][-1].content == "It is [1]."
-    assert events[0]["type"] == "som.watching"
-    assert (events[-2]["frame"], events[-2]["frames"]) == (FRAMES, FRAMES)
-    assert events[-1] == {"type": "som.asking", **RED}
+    assert [event["type"] for event in events] == ["som.watching"] * (len(events) - 1) + ["som.asking"]
+    assert (events[0]["video"], events[0]["frames"]) == ("blocks.mp4", FRAMES)
+    assert events[-1] == {"type": "som.asking", "session": "v1", **RED}
 
 
 def test_an_agent_reads_its_errors(tool: AskVideoTool) -> None:

@@ -14,9 +14,9 @@ from som_agent.grounding import check_question
 from som_agent.segmenters import Segmenter
 from som_agent.settings import Settings
 from som_tools.access import Access
-from som_tools.actions import Outcome
-from som_tools.actions.ask import ASK, AskForm
-from som_tools.call import Call
+from som_tools.actions import Form, Outcome
+from som_tools.actions.ask import answered
+from som_tools.call import Call, StoppedError
 from som_tools.langchain.tool import OutcomeTool
 from som_tools.quota import Quota
 from som_tools.roots import resolved_roots
@@ -28,7 +28,7 @@ REMEMBERED = 4
 """Videos whose tracks a tool keeps."""
 
 
-class AskVideoInput(BaseModel):
+class AskVideoInput(Form):
     """What a model fills in to call the tool."""
 
     video: str = Field(description="Path of a video file, a picture, or a folder of pictures")
@@ -87,9 +87,16 @@ class AskVideoTool(OutcomeTool):
         """See `OutcomeTool.outcome`."""
         asked = AskVideoInput.model_validate(arguments)
         check_question(asked.question)  # before the video is tracked, which takes its time
-        opened = self._sessions().open(asked.video, call, evict=True)
-        opened.play(None, call)
-        return ASK.run(self._sessions(), AskForm(session=opened.id, question=asked.question), call)
+        store = self._sessions()
+        opened = store.open(asked.video, call, evict=True)
+        try:
+            opened.play(None, call)
+        except StoppedError:
+            raise  # what was seen by then is kept: the next question goes on from there
+        except BaseException:
+            store.abandon(opened)
+            raise
+        return answered(store, opened, asked.question, call)
 
     def _sessions(self) -> SessionStore:
         with self._making:
