@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Event
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.tools import BaseTool, ToolException
@@ -111,6 +111,7 @@ class ActionTool(OutcomeTool):
 
     action: Annotated[Action[Any], SkipValidation()]
     store: Annotated[SessionStore, SkipValidation()]
+    form: ClassVar[type[BaseModel] | None] = None  # in place of the action's own
     args_schema: Annotated[type[BaseModel], SkipValidation()]
 
     @classmethod
@@ -119,7 +120,7 @@ class ActionTool(OutcomeTool):
         return cls(
             name=action.name,
             description=action.description,
-            args_schema=action.form,
+            args_schema=cls.form or action.form,
             metadata={"changes": action.changes},
             action=action,
             store=store,

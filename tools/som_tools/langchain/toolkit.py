@@ -15,6 +15,8 @@ from som_agent.segmenters import Segmenter
 from som_agent.settings import Settings
 from som_tools.access import Access
 from som_tools.actions import ACTIONS
+from som_tools.actions.watch import WATCH
+from som_tools.langchain.pausing import PausingWatchTool
 from som_tools.langchain.tool import ActionTool
 from som_tools.quota import Quota
 from som_tools.sessions import SessionStore
@@ -50,6 +52,8 @@ class VideoMarksToolkit(BaseToolkit):
         owner: sees only sessions of this owner; conversations that share a store need one each.
         include: names of the tools that there are to be; all by default.
         exclude: names of tools that there are not to be.
+        interrupts: in a graph, `watch` on what is live pauses the graph instead of waiting; it needs a
+            checkpointer, and something that resumes it: see `resume_on_events`.
 
     Raises:
         InputError: no such folder or tool, or a store beside what it would be made of.
@@ -76,6 +80,7 @@ class VideoMarksToolkit(BaseToolkit):
         owner: str = "",
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
+        interrupts: bool = False,
     ) -> None:
         parts = {
             "roots": roots or None,
@@ -103,7 +108,11 @@ class VideoMarksToolkit(BaseToolkit):
         fields: dict[str, Any] = {"store": store, "owner": owner}
         super().__init__(**fields)
         names = _names(include, exclude)
-        self._tools = [ActionTool.of(action, store, owner) for action in ACTIONS if action.name in names]
+        self._tools = [
+            (PausingWatchTool if interrupts and action is WATCH else ActionTool).of(action, store, owner)
+            for action in ACTIONS
+            if action.name in names
+        ]
 
     def get_tools(self) -> list[BaseTool]:
         """The tools, in the order in which a model reads them best."""

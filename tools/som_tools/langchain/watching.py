@@ -10,6 +10,7 @@ state = await resume_on_events(agent, {"messages": [...]}, config, toolkit)
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from time import monotonic
 from typing import Any
@@ -19,13 +20,11 @@ from langgraph.types import Command, Interrupt
 from som_agent.errors import InputError
 from som_agent.watches import Watch, WatchEvent
 from som_tools.call import Call
+from som_tools.langchain.pausing import INTERRUPT
 from som_tools.langchain.toolkit import VideoMarksToolkit
-from som_tools.sessions import Opened
 
-__all__ = ["INTERRUPT", "resume_on_events", "stream_on_events", "wake_ups"]
+__all__ = ["resume_on_events", "stream_on_events", "wake_ups"]
 
-INTERRUPT = "som.watch"
-"""The "type" of our interrupts."""
 CHECKED_S = 0.2
 """Seconds from one look at whether the session still runs to the next."""
 
@@ -86,32 +85,32 @@ async def wake_ups(interrupts: Iterable[Interrupt], toolkit: VideoMarksToolkit) 
 
 
 async def _wake_up(asked: dict[str, Any], toolkit: VideoMarksToolkit) -> dict[str, Any]:
+    call = Call(toolkit.owner)
     try:
-        opened = toolkit.store.get(asked["session"], Call(toolkit.owner))
-    except InputError as error:  # closed meanwhile, or of a process that is no more
+        opened = toolkit.store.get(asked["session"], call)
+        watch = next((known for known in opened.session.watches if known.id == asked["watch"]), None)
+        if watch is None:
+            return {"event": None, "why": f"watch {asked['watch']} waits no more"}
+        coming = asyncio.ensure_future(_after(watch, asked["seen"]))
+        end = math.inf if asked["wait_s"] is None else monotonic() + asked["wait_s"]
+        try:
+            while not coming.done() and not opened.ended and not opened.is_at(asked["until_s"]):
+                if (left := end - monotonic()) <= 0:
+                    break
+                await asyncio.wait({coming}, timeout=min(left, CHECKED_S))
+                toolkit.store.get(opened.id, call)  # it is in use: it is not closed as idle
+            event = coming.result() if coming.done() else None
+        finally:
+            coming.cancel()
+    except InputError as error:  # closed meanwhile, or a session of a process that is no more
         return {"event": None, "why": str(error)}
-    watch = next((known for known in opened.session.watches if known.id == asked["watch"]), None)
-    if watch is None:
-        return {"event": None, "why": f"watch {asked['watch']} waits no more"}
-    event = await _next(watch, opened, asked["seen"], asked["wait_s"])
     if event is not None:
         return {"event": event.to_json()}
     return {"event": None, "why": watch.why_done or ("the session ended" if opened.ended else "time is up")}
 
 
-async def _next(watch: Watch, opened: Opened, seen: int, wait_s: float) -> WatchEvent | None:
-    """The first event after those that were seen; None once there will be none, or after `wait_s` seconds."""
-    coming = asyncio.ensure_future(_after(watch, seen))
-    end = monotonic() + wait_s
-    try:
-        while not coming.done() and not opened.ended and (left := end - monotonic()) > 0:
-            await asyncio.wait({coming}, timeout=min(left, CHECKED_S))
-        return coming.result() if coming.done() else None
-    finally:
-        coming.cancel()
-
-
 async def _after(watch: Watch, seen: int) -> WatchEvent | None:
+    """The first event after those that were seen; None where there will be none any more."""
     count = watch.dropped
     async for event in watch:
         count += 1
