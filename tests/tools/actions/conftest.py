@@ -61,9 +61,18 @@ def doing(store: SessionStore, call: Call | None = None) -> Do:
     return do
 
 
+@pytest.fixture(scope="module")
+def do(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Do:
+    """Runs actions by name; `v1` is the crossing, watched to its end. No test of a module changes it."""
+    access = Access.to(films, out=tmp_path_factory.mktemp("out"))
+    run = doing(SessionStore(access, segmenter=ByColor()))
+    run("open_video", source="crossing.mp4")
+    return run
+
+
 @pytest.fixture
-def do(store: SessionStore) -> Do:
-    """Runs actions by name; `v1` is the crossing, watched to its end."""
+def fresh(store: SessionStore) -> Do:
+    """The same for a test that makes marks or closes the session."""
     run = doing(store)
     run("open_video", source="crossing.mp4")
     return run

@@ -15,6 +15,7 @@ from som_agent.segmenters.text import Found
 from som_agent.video import Frame
 from som_tools.access import Access
 from som_tools.actions.words import labels, printable, quoted
+from som_tools.call import Call
 from som_tools.sessions import SessionStore
 
 from .conftest import ByColor, doing
@@ -58,7 +59,7 @@ def test_what_a_model_says_arrives_as_a_quote(films: Path) -> None:
     assert said
     assert all(line.startswith("> ") or line.startswith('Not grounded: "') for line in said)
     assert not any(line.startswith("[9]") for line in lines)
-    assert [opened.id for opened in store.all(__import__("som_tools.call").call.Call())] == ["v1"]
+    assert [opened.id for opened in store.all(Call())] == ["v1"]
 
 
 def test_names_and_quotes_are_one_line_each() -> None:

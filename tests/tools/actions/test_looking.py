@@ -10,7 +10,9 @@ import pytest
 
 from som_agent.errors import InputError
 from som_agent.history import History, MarkInfo, Observation, traces
+from som_agent.video import write_video
 from som_tools.actions.sights import LISTED, moment
+from som_tools.call import Call
 from som_tools.sessions import SessionStore
 
 from .conftest import doing
@@ -45,13 +47,13 @@ def test_times_that_make_no_sense_open_nothing(store: SessionStore, times: dict[
     assert do("sessions").data["sessions"] == []
 
 
-def test_sessions_are_listed(do: Do) -> None:
-    outcome = do("sessions")
+def test_sessions_are_listed(fresh: Do) -> None:
+    outcome = fresh("sessions")
     assert outcome.text == 'Session v1 (stored "crossing.mp4"), now at 1.92 s of 2.00 s, ended, 2 marks'
     (row,) = outcome.data["sessions"]
     assert row["session"] == "v1"
-    do("close_session", session="v1")
-    assert "No session is open" in do("sessions").text
+    fresh("close_session", session="v1")
+    assert "No session is open" in fresh("sessions").text
 
 
 def test_a_session_without_a_frame_is_listed_too(store: SessionStore) -> None:
@@ -97,8 +99,6 @@ def test_a_frame_beside_the_last_one_counts_as_it(do: Do) -> None:
 
 
 def test_a_mark_that_is_not_there_yet_is_told(store: SessionStore, films: Path) -> None:
-    from som_agent.video import write_video
-
     pictures = [np.full((90, 160, 3), 200, np.uint8) for _ in range(8)]
     for picture in pictures:
         picture[20:60, 15:55] = (210, 25, 25)
@@ -108,13 +108,12 @@ def test_a_mark_that_is_not_there_yet_is_told(store: SessionStore, films: Path) 
     do = doing(store)
     do("open_video", source="late.mp4")
     outcome = do("look", session="v1", time_s=0.25, marks=["2"])
-    assert outcome.text.splitlines()[-1] == "[2] is not seen before 1.00 s."
+    assert outcome.text.splitlines()[-1] == "[2] is not seen before 1.50 s."
     assert outcome.data["missing"] == ["2"]
 
 
-def test_another_owner_has_no_session(store: SessionStore, do: Do) -> None:
-    from som_tools.call import Call
-
+def test_another_owner_has_no_session(store: SessionStore) -> None:
+    doing(store)("open_video", source="crossing.mp4")
     with pytest.raises(InputError, match="there is no session 'v1'; open sessions: none"):
         doing(store, Call(owner="another"))("look", session="v1")
 

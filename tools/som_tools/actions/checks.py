@@ -107,8 +107,9 @@ def newest_sight(history: History, mark: int) -> int:
     seen = np.flatnonzero(trace.states == VISIBLE)
     last = f"{trace.times[seen[-1]]:.2f} s" if len(seen) else "no time that is remembered"
     raise InputError(
-        f"mark [{label}] is {state} now, at {history.times[now]:.2f} s, and must be visible; it was last "
-        f"seen at {last}: open the video again with until_s at that time, or play on until it comes back"
+        f"mark [{label}] is {state} now ({history.times[now]:.2f} s) and must be visible; it was "
+        f"last seen at {last}: play on until it comes back, or open the video again with end_s at that time, "
+        "where marks are numbered anew"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
-from som_agent.errors import InputError
+from som_agent.errors import InputError, SomError
 from som_agent.history import VISIBLE, History, Trace
 from som_agent.rle import decode
 from som_agent.runs.exports import export
@@ -72,8 +73,9 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
     count = max(found, len(frames)) if form.form == "png" else found  # a picture a frame
     if count > most:
         less = "a shorter time, or png or coco, which write files" if form.form == "rle" else "a shorter time"
+        what = "pictures" if form.form == "png" else "masks"
         raise InputError(
-            f"{count} {'pictures' if form.form == 'png' else 'masks'} {when} are more than the {most} of {form.form}: choose fewer marks or {less}"
+            f"{count} {what} {when} are more than the {most} of {form.form}: choose fewer marks or {less}"
         )
     cut = _source_sized(history, marks, rows, chosen, call)
     masks = _listed(cut, with_codes=form.form == "rle")
@@ -173,13 +175,18 @@ def _listed(cut: History, *, with_codes: bool) -> list[dict[str, Any]]:
 
 def _written(store: SessionStore, opened: Opened, cut: History, form: str) -> tuple[Path, list[str]]:
     """Write the files; their folder and their names in it."""
-    folder = store.access.folder("masks")
+    folder = store.outputs.folder("masks")
     settings = opened.session.settings
     run = Run(folder, {}, opened.name, None, cut, settings.style, settings.max_marks)
-    if form == "coco":
-        export(run, "coco", folder / "masks.json")
-    else:
-        export(run, "davis", folder)
+    try:
+        if form == "coco":
+            export(run, "coco", folder / "masks.json")
+        else:
+            export(run, "davis", folder)
+        store.outputs.check(folder / "masks.json")
+    except SomError:  # more than is allowed is not kept
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder, sorted(path.name for path in folder.iterdir())
 
 

@@ -33,6 +33,7 @@ from som_tools.sessions.waiting import CHECKED_S, begun
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from som_agent.bearings import Camera
     from som_agent.grounding import Asking
     from som_agent.segmenters.text import Finder
 
@@ -154,13 +155,14 @@ class SessionStore:
             self._open.pop(opened.id, None)
         opened.close()
 
-    def feed(self, name: str, *, owner: str = "") -> FedSession:
-        """A session whose frames the calling program pushes.
+    def feed(self, name: str, *, owner: str = "", camera: Camera | None = None) -> FedSession:
+        """A session whose frames the calling program pushes; its camera says where marks are.
 
         Raises:
             SomError: the segmenter cannot be loaded, or too many sessions are open.
         """
-        return self._add(FedSession(self._id(), name, owner, Session(self.load()[0], self.settings)))
+        session = Session(self.load()[0], self.settings)
+        return self._add(FedSession(self._id(), name, owner, session, camera))
 
     def get(self, id_: str, call: Call) -> Opened:
         """The session with an id.
