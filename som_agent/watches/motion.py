@@ -11,6 +11,7 @@ __all__ = ["WINDOW_S", "Edges", "Motion", "speed_of"]
 WINDOW_S = 0.4
 """Seconds over which a speed is measured, at most."""
 _LEAST_S = 0.24
+_SHORT_S, _SHORT_LEAST_S = 0.2, 0.12  # to know soon that something moves at all
 _KEPT_S = 1.2
 _ALIKE = 0.4  # how far one side of a box must go, as a part of what the other goes, to move with it
 
@@ -87,16 +88,19 @@ class Motion:
 
     def _measured(self) -> tuple[float | None, float | None]:
         """Velocity x and y by Theil's incomplete method (1950): the median of slopes from half to half."""
+        return self._over(WINDOW_S, _LEAST_S)
+
+    def _over(self, window_s: float, least_s: float) -> tuple[float | None, float | None]:
         end = self._kept[-1][0]
-        recent = [row for row in self._kept if end - row[0] <= WINDOW_S + 1e-6]
-        slopes = [self._slope(recent, side) for side in range(4)]
+        recent = [row for row in self._kept if end - row[0] <= window_s + 1e-6]
+        slopes = [self._slope(recent, side, least_s) for side in range(4)]
         return _common(slopes[0], slopes[2]), _common(slopes[1], slopes[3])
 
     @staticmethod
-    def _slope(recent: list[tuple[float, Edges]], side: int) -> float | None:
+    def _slope(recent: list[tuple[float, Edges]], side: int, least_s: float) -> float | None:
         known = [(t, v) for t, edges in recent if (v := edges[side]) is not None]
         n = len(known)
-        if n < 3 or known[-1][0] - known[0][0] < _LEAST_S or known[-1][0] < recent[-1][0]:
+        if n < 3 or known[-1][0] - known[0][0] < least_s or known[-1][0] < recent[-1][0]:
             return None
         half = n // 2
         return median(
@@ -105,7 +109,7 @@ class Motion:
 
     def is_moving(self) -> bool | None:
         """Whether it moves; None where that is not known, or it is neither fast nor still."""
-        speed = self.speed
+        speed = speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
         if speed is None:
             return None
         return True if speed >= self._moving else False if speed < self._still else None
