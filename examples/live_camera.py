@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def react(options: argparse.Namespace) -> None:
     """Drive the agent over what it waits for."""
     task = (
-        f"Open {options.video.name} live. Find the {options.thing}, wait at most {options.wait:g} s until it "
-        "leaves, and tell me what became of it."
+        f"Open {options.video.name} live. Find the {options.thing}. It will be hidden: wait at most "
+        f"{options.wait:g} s until it comes back, and tell me where it was."
     )
     model = load_lmm(options.model) if options.model else Planner(plan=planned(options))
     settings = Settings(size=options.size)
@@ -88,12 +88,13 @@ def planned(options: argparse.Namespace) -> Plan:
             return calls("find", session=session, phrase=options.thing)
         mark = read(r"(?m)^\[(\w+)\] ", results[1], "mark")
         if len(results) == 2:
-            leaves = {"kind": "leaves", "mark": mark}
-            return calls("watch", session=session, when=[leaves], wait_s=options.wait)
+            comes_back = {"kind": "comes_back", "mark": mark}
+            return calls("watch", session=session, when=[comes_back], wait_s=options.wait)
         if len(results) == 3:
             return calls("describe_mark", session=session, mark=mark)
         happened = results[2].splitlines()[1:] or ["nothing"]
-        return AIMessage(f"The {options.thing} is [{mark}]. What happened: {happened[0]}.")
+        seen = results[3].splitlines()[1].strip()
+        return AIMessage(f"The {options.thing} is [{mark}]. What happened: {happened[0]}. It was {seen}.")
 
     return plan
 
