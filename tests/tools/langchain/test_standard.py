@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
+from som_agent.bearings import Camera
 from som_agent.video import write_video
 from som_tools import AskVideoTool, VideoMarksToolkit
 from som_tools.actions import ACTIONS
@@ -20,7 +21,7 @@ class World:
     """A toolkit with a video that is open, and what to call its tools with."""
 
     def __init__(self, folder: Path) -> None:
-        image = np.full((90, 160, 3), 200, np.uint8)
+        image = self.image = np.full((90, 160, 3), 200, np.uint8)
         image[20:60, 15:55], image[35:70, 80:115] = (210, 25, 25), (25, 50, 200)
         write_video(folder / "blocks.mp4", [image] * 3, 6)
         quota = Quota(sessions=100)
@@ -35,8 +36,9 @@ class World:
 
     def robot(self) -> str:
         """A session of its own, which may be closed."""
-        fed = self.toolkit.store.feed("robot")
-        fed.step(np.zeros((90, 160, 3), np.uint8), 0.0)
+        camera = Camera(fx=150, fy=150, cx=80, cy=45, size=(160, 90))
+        fed = self.toolkit.store.feed("robot", camera=camera)
+        fed.step(self.image, 0.0)
         return fed.id
 
 
@@ -54,7 +56,8 @@ EXAMPLES: dict[str, Callable[[World], dict[str, Any]]] = {
     "export_masks": lambda _: {"session": "v1", "marks": ["1"], "form": "png", "start_s": 0.0},
     "sessions": lambda _: {},
     "close_session": lambda world: {"session": world.robot()},
-    "watch": lambda _: {"session": "v1", "when": {"kind": "appears"}, "since_s": 0.0},
+    "watch": lambda _: {"session": "v1", "when": [{"kind": "appears"}], "since_s": 0.0},
+    "locate_marks": lambda world: {"session": world.robot()},
     "ask_video": lambda _: {"video": "blocks.mp4", "question": "Which mark is red?"},
 }
 WORLD: list[World] = []
