@@ -167,43 +167,41 @@ class Truth:
         fps, n = self.scene.fps, len(course.holds)
         state: bool | None = None
         told: list[Expected] = []
-        since_clear, unknown, began = True, 0, 0
+        since_clear, unknown = True, 0
         short = round(SHORT_S * fps)
-        last_false = -short
         for f in range(n):
             if not course.known[f]:
                 unknown += 1
                 if course.forgets and unknown > FORGOTTEN_S * fps and state:
-                    state, since_clear, last_false = False, True, f
+                    state, since_clear = False, True
                 continue
             now, before = bool(course.holds[f]), state
             gap_unsure = course.forgets and 0.6 * fps < unknown < 1.5 * fps
             unknown = 0
             if now and before is not True and f > start:
                 lasts = self._lasts(course.holds | ~course.known, f) and self._known_soon(course, f)
-                sure = lasts and since_clear and not gap_unsure and f - began >= 0
-                sure = sure and (before is None or f - last_false <= short or True) and f - start > short
+                sure = lasts and since_clear and not gap_unsure
+                sure = sure and f - start > short
                 if course.unsure is not None and course.unsure[max(f - 2, 0) : f + 3].any():
                     sure = False
-                if before is not None or first:
-                    told.append(Expected(things, f, f - course.early, sure, n - 1))
-                elif not sure:
-                    told.append(Expected(things, f, f - course.early, False, n - 1))
+                early = f
+                while early > start and course.holds[early - 1]:
+                    early -= 1  # it held before it could be known for sure
+                if before is not None or first or not sure:
+                    told.append(Expected(things, f, early - course.early, sure, n - 1))
             if not now and before and told:
                 told[-1] = _until(told[-1], f)
-            if now != before:
-                began = f
-                if now:
-                    since_clear = False
-            if not now:
-                last_false = f
+            if now:
+                since_clear = False
+            else:
                 since_clear = since_clear or bool(course.clear[f])
             state = now
             if f == start and now and already:
                 held = course.holds[max(f - short, 0) : f + 1].all() and course.known[max(f - 1, 0) : f + 1].all()
                 sure = bool(held) and self._lasts(course.holds & course.known, f) and f > short
                 told.append(Expected(things, f, f, sure, n - 1))
-        if not course.known[start] and already:
+        doubtful = course.unsure is not None and course.unsure[max(start - 2, 0) : start + 3].any()
+        if (doubtful or not course.known[start]) and already:
             told.append(Expected(things, start, start, False, start))
         return told
 
@@ -351,13 +349,12 @@ class Truth:
         known = self._well_seen(thing, 0.5, 0.4)
         fps = self.scene.fps
         holds = lasted >= condition.seconds - 0.5 / fps
-        unsure = np.abs(lasted - condition.seconds) < 0.0
         # A stop of which the end comes within a few frames of its time may be told or not.
         brief = np.zeros(len(lasted), bool)
         for f in np.flatnonzero(lasted[:-1] > lasted[1:]).tolist():
             if abs(lasted[f] - condition.seconds) < 0.3:
                 brief[max(f - round(0.5 * fps), 0) : f + round(0.5 * fps)] = True
-        return _Course(holds, known, ~holds, early=round(0.1 * fps) + 2, unsure=unsure | brief)
+        return _Course(holds, known, ~holds, early=round(0.1 * fps) + 2, unsure=brief)
 
     def _course_faster(self, condition: Any, thing: int) -> _Course:
         speed, limit = self.speeds(thing), condition.speed_px_s

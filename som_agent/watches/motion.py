@@ -32,6 +32,7 @@ class Motion:
         self._blur, self._still, self._moving = blur_px, still_px_s, moving_px_s
         self._kept: deque[tuple[float, Edges]] = deque()
         self._anchor: tuple[float, Edges] | None = None  # where it has stood still, since when
+        self._stands = True  # it is at that place in the newest frame, as far as can be seen
         self._left: float | None = None  # when it left that place
         self.velocity: tuple[float | None, float | None] = (None, None)
 
@@ -54,7 +55,7 @@ class Motion:
     @property
     def still_since(self) -> float | None:
         """When it came to stand where it is; None while it moves or nothing is known yet."""
-        return None if self._anchor is None else self._anchor[0]
+        return self._anchor[0] if self._anchor is not None and self._stands else None
 
     @property
     def left_at(self) -> float | None:
@@ -62,19 +63,20 @@ class Motion:
         return self._left
 
     def _judge(self) -> None:
-        speed, newest = self.speed, self._kept[-1]
+        newest, blur = self._kept[-1], self._blur
+        soon = speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
         if self._anchor is not None:
             away = _apart(self._anchor[1], newest[1])
-            # A creep below the limit goes on standing: the place is where it is now.
-            if away is not None and away > 3 * self._blur and speed is not None and speed > self._still:
+            self._stands = away is None or away <= 1.5 * blur
+            if away is not None and away > 3 * blur:
                 self._left = self._since(self._anchor[1], inside=False)
                 self._anchor = None
-        if self._anchor is None:
-            if speed is not None and speed < self._still:
-                self._anchor = self._since(newest[1], inside=True), newest[1]
-                self._left = None
-        elif speed is not None and speed < self._still:
-            self._anchor = self._anchor[0], newest[1]
+            elif soon is not None and soon < self._still:
+                # A creep below the limit goes on standing: the place is where it is now.
+                self._anchor = self._anchor[0], newest[1]
+        if self._anchor is None and self.speed is not None and self.speed < self._still:
+            self._anchor = self._since(newest[1], inside=True), newest[1]
+            self._left, self._stands = None, True
 
     def _since(self, place: Edges, *, inside: bool) -> float:
         """Since when, without a break until now, it has been within a blur of a place, or off it."""
@@ -116,11 +118,9 @@ class Motion:
 
 
 def speed_of(velocity: tuple[float | None, float | None]) -> float | None:
-    """Length of a velocity of which one part may be unknown; None where both are."""
+    """Length of a velocity; None where a part of it is not known."""
     x, y = velocity
-    if x is None and y is None:
-        return None
-    return math.hypot(x or 0.0, y or 0.0)
+    return None if x is None or y is None else math.hypot(x, y)
 
 
 def _apart(a: Edges, b: Edges) -> float | None:

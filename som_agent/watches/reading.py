@@ -37,7 +37,7 @@ Key = tuple[int, ...]
 """The marks that a truth is about, one or two."""
 
 _FORGET_S = 1.0  # what needs to be seen and was not for so long holds no more
-_LEAD = 10  # percent by which a colour must lead
+_LEAD = 6  # percent by which a colour must lead
 _INSIDE, _INSIDE_STILL = 0.5, 0.4
 
 
@@ -228,6 +228,8 @@ def _changes_size(condition: ChangesSize, memory: Memory, key: Key, known: Settl
     if not mark.visible or mark.cut:
         return _UNSEEN
     if known.base is None or known.fired:
+        if memory.now.time - mark.first_s < _FORGET_S:
+            return _UNSEEN  # it may just be coming out from behind something
         known.base, known.fired = now, False
     base: Any = known.base
     ratio = now / base
