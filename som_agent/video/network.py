@@ -48,6 +48,9 @@ class NetworkStream(Stream):
         name = printable(address)
         options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
         limits = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
+        beyond = (
+            "" if max_pixels is None else f", or it has more than the {max_pixels} pixels that are allowed"
+        )
         options |= limits | (_CONFINED if confined else {})
         try:
             self._container = av.open(address, options=options, timeout=_TIMEOUT_SECONDS)
@@ -65,10 +68,10 @@ class NetworkStream(Stream):
             self._decoded = self._decode(stream)
             self._first = next(self._decoded, None)
             if self._first is None:
-                raise InputError(f"{name} has no frames that can be read")
+                raise InputError(f"{name} has no frames that can be read{beyond}")
         except UnreadableError as error:
             self.close()
-            raise InputError(f"{name} {error} before its first frame") from error
+            raise InputError(f"{name} {error} before its first frame{beyond}") from error
         except InputError:
             self.close()
             raise

@@ -4,8 +4,8 @@ python tests/benchmarks/live_sessions.py [--sessions 8] [--fps 5] [--seconds 300
 
 Files of 640x360 pixels with moving things play as cameras, each watched by a session of its own, all in one
 store, while a client of each looks and asks now and then. One more client goes away in mid-call. With
-`--stored` another one tracks a stored video meanwhile, over and over. The machine may be busy with other work:
-the share of the processors that this process got is printed, too.
+`--stored` another one tracks a stored video meanwhile, over and over. The machine may be busy with other
+work: the share of the processors that this process got is printed, too.
 """
 
 from __future__ import annotations
@@ -154,10 +154,11 @@ def gone_in_mid_call(store: SessionStore) -> tuple[bool, float]:
     """A client that disconnects while it waits: is its session freed, and after how many milliseconds?"""
     gone = threading.Event()
     call = Call(owner="gone", stopped=gone.is_set)
-    freed = threading.Event()
+    opens, freed = threading.Event(), threading.Event()
 
     def work() -> None:
         opened = store.open("clip0.mp4", call, live=True)
+        opens.set()
         try:
             opened.play(1e6, call)
         except StoppedError:
@@ -166,7 +167,8 @@ def gone_in_mid_call(store: SessionStore) -> tuple[bool, float]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(4.0)
+    opens.wait()
+    time.sleep(1.0)
     start = time.perf_counter()
     gone.set()
     thread.join(10)
@@ -243,6 +245,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     paces, last_mb = [one.pace for one in opened], rss_mb()
     threads_then, files_then = threading.active_count(), open_files()
     freed, freed_ms = gone_in_mid_call(store)
+    problems = [one.problem for one in opened]
     stop.set()
     for thread in asking:
         thread.join()
@@ -261,9 +264,9 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
             "ask_ms": percentile(client.asked_ms, 50),
             "ask_p95_ms": percentile(client.asked_ms, 95),
             "failed": len(client.failed),
-            "problem": one.problem,
+            "problem": problem,
         }
-        for one, then, now, client in zip(opened, before, paces, clients, strict=True)
+        for one, then, now, client, problem in zip(opened, before, paces, clients, problems, strict=True)
     ]
     del opened, one
     gc.collect()

@@ -25,6 +25,7 @@ class Quota:
         live_s: seconds that a live session runs.
         live_fps: frames a second that a live session looks at.
         live_px: long side of the pictures inside a live session, where the settings have a larger one.
+        live_rows: observations that a live session remembers, where the settings have more.
         idle_s: seconds without a call after which a live session is closed.
         wait_s: seconds that opening a file or waiting for one of its frames may take.
         probe_mb: megabytes of memory in which a video file must open.
@@ -38,6 +39,7 @@ class Quota:
     live_s: float = 4 * 3600.0
     live_fps: float = 5.0
     live_px: int = 320
+    live_rows: int = 10_000
     idle_s: float = 1800.0
     wait_s: float = 20.0
     probe_mb: int = 1000

@@ -205,7 +205,7 @@ class CameraSession(Opened):
                     source.begin()
                 self.problem = self._look(source)
         except SomError as error:
-            self.problem = str(error)
+            self.problem = None if self._closed.is_set() else str(error)
         except BaseException as error:  # raised where somebody waits, which is another thread
             self._failure, self.problem = error, f"session {self.id} broke off: {first_line(error)}"
         finally:

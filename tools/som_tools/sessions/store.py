@@ -238,7 +238,11 @@ class SessionStore:
     def _open_live(self, name: str, source: LiveInput, call: Call) -> Opened:
         self._check_room(call.owner, False)
         budget_ms = self.gate.budget_ms(self.quota.live_fps)
-        settings = replace(self.settings, size=min(self.settings.size, self.quota.live_px))
+        settings = replace(
+            self.settings,
+            size=min(self.settings.size, self.quota.live_px),
+            max_rows=min(self.settings.max_rows, self.quota.live_rows),
+        )
         opened = CameraSession(
             self._id(),
             name,
