@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
 import som_tools
 from som_agent.errors import InputError
@@ -23,6 +24,14 @@ def test_there_is_a_tool_for_every_action(toolkit: VideoMarksToolkit) -> None:
         schema = tool.tool_call_schema.model_json_schema()  # type: ignore[union-attr]
         assert set(schema["properties"]) == set(action.form.model_fields)
         assert all(field["description"] for field in schema["properties"].values())
+
+
+def test_openai_is_told_of_the_tools_and_nothing_else(root: Path) -> None:
+    plain, pausing = VideoMarksToolkit(roots=root), VideoMarksToolkit(roots=root, interrupts=True)
+    told = [convert_to_openai_tool(tool) for tool in plain.get_tools()]
+    assert told == [convert_to_openai_tool(tool) for tool in pausing.get_tools()]
+    assert len(told) == len(ACTIONS)
+    assert "runtime" not in str(told)
 
 
 def test_tools_can_be_left_out(root: Path) -> None:

@@ -115,6 +115,16 @@ async def test_an_event_resumes_the_agent(kit: VideoMarksToolkit) -> None:
     assert state["messages"][-1].content == "They met."
 
 
+async def test_a_thread_that_waits_already_is_gone_on_with(kit: VideoMarksToolkit) -> None:
+    camera = Camera(kit)
+    agent, _ = agent_of(kit, AIMessage("", tool_calls=[waits(camera)]))
+    agent.invoke(GIVEN, CONFIG)
+    threading.Timer(0.3, camera.come_near).start()
+    state = await asyncio.wait_for(resume_on_events(agent, None, CONFIG, kit), 10)
+    assert results(state)[0].artifact["events"]
+    assert len(camera.fed.session.watches) == 1
+
+
 async def test_several_watches_are_waited_for_at_once(kit: VideoMarksToolkit) -> None:
     cameras = [Camera(kit, f"camera {k}") for k in range(3)]
     asks = AIMessage("", tool_calls=[waits(camera, f"c{k}") for k, camera in enumerate(cameras)])
