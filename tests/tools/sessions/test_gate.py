@@ -33,9 +33,7 @@ def test_turns_are_even_however_long_a_step_takes() -> None:
         thread.join()
     assert max(counts.values()) - min(counts.values()) <= 2
     middle = order[4:-4]
-    assert all(a != b for a, b in itertools.pairwise(middle)), (
-        "nobody steps twice while others wait"
-    )
+    assert all(a != b for a, b in itertools.pairwise(middle)), "nobody steps twice while others wait"
 
 
 def test_no_more_at_once_than_allowed() -> None:
