@@ -218,6 +218,16 @@ def test_pictures_are_shared_out_over_sessions(toolkit: VideoMarksToolkit) -> No
         assert images_of(some.message(gpt())) == 0
 
 
+def test_an_end_is_told(toolkit: VideoMarksToolkit) -> None:
+    opened = toolkit.store.feed("camera")
+    opened.step(picture(), 0.0)
+    opened.problem = "the cable\nwas pulled"
+    opened.close()
+    message = NewestMarkedFrame(toolkit).message(gpt())
+    assert message is not None
+    assert "No more frames come: the cable�was pulled." in message.content[0]["text"]
+
+
 def test_one_session_can_be_named(toolkit: VideoMarksToolkit) -> None:
     toolkit.store.feed("camera").step(picture(), 0.0)
     toolkit.get_tools()[0].invoke({"source": "blocks.mp4"})

@@ -62,6 +62,8 @@ def test_wrong_arguments_are_told_in_one_line(tools: Tools) -> None:
     assert len(message.content.splitlines()) == 1
     assert message.content.startswith("wrong arguments: session: Field required; time_s: Input should be")
     assert "image: Input should be a valid boolean" in message.content
+    message = tools["look"].invoke(call("look", session="v1", second=3))
+    assert message.content == "wrong arguments: second: Extra inputs are not permitted"
 
 
 def test_a_bug_is_raised(root: Path) -> None:

@@ -8,6 +8,7 @@ from som_agent.keyframes import Wanted, keyframes
 from som_agent.lmm.pictures import image_block
 from som_agent.marks.view import View
 from som_tools.actions.sights import moment
+from som_tools.actions.words import printable
 from som_tools.sessions import Opened
 
 __all__ = ["view_now"]
@@ -21,7 +22,8 @@ def view_now(opened: Opened, long_px: int | None) -> list[str | dict[str, Any]]:
         long_px: long side of the picture; None for no picture.
     """
     head = f"What session {opened.id} sees now (shown anew at every step; nobody wrote this)"
-    ending = f" No more frames come{': ' + opened.problem if opened.problem else ''}." if opened.ended else ""
+    why = f": {printable(opened.problem)}" if opened.problem else ""
+    ending = f" No more frames come{why}." if opened.ended else ""
     newest = opened.session.newest
     if newest is None:
         return [{"type": "text", "text": f"{head}: no frame has come yet.{ending}"}]
