@@ -11,7 +11,7 @@ from tests.examples.clips import hiding
 
 
 def test_the_plan_is_carried_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clip = hiding(tmp_path / "clip.mp4", seconds=4)
+    clip = hiding(tmp_path / "clip.mp4", from_s=1.3, to_s=2.6, seconds=4)
     assert main([str(clip), "--size", "160", "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     tools = re.findall(r"(?m)^-> (\w+) ", said)
@@ -26,12 +26,12 @@ def test_the_plan_is_carried_out(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_not_there_ends_the_plan(tmp_path: Path) -> None:
-    clip = hiding(tmp_path / "clip.mp4", seconds=1)
+    clip = hiding(tmp_path / "clip.mp4", from_s=1, to_s=1, seconds=1)
     with pytest.raises(SystemExit, match="no mark in this result"):
         main([str(clip), "--size", "160", "--thing", "purple thing"])
 
 
 def test_a_model_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clip = hiding(tmp_path / "clip.mp4", seconds=1)
+    clip = hiding(tmp_path / "clip.mp4", from_s=1, to_s=1, seconds=1)
     assert main([str(clip), "--model", "nobody:nothing"]) == 2
     assert "unknown model 'nobody:nothing'" in capsys.readouterr().err
