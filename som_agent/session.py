@@ -306,7 +306,7 @@ class Session:
         callback: Callable[[WatchEvent], None] | None = None,
         since_s: float | None = None,
     ) -> Watch:
-        """Wait for something to happen to marks: see `som_agent.watches`. Every frame is looked at; no model is.
+        """Wait for something to happen to marks: see `som_agent.watches`. No model is asked.
 
         What holds already in the frame at which the watch begins is an event at once, which says so.
 
@@ -461,6 +461,4 @@ class Session:
         """A frame as watches see it."""
         now = self._numbers.seen
         labels = {row.mark: self._numbers.book.table[row.mark].label for row in rows}
-        return Seen(
-            frame, time_s, rows, labels, now.marked.size, (now.small.shape[1], now.small.shape[0])
-        )
+        return Seen(frame, time_s, rows, labels, now.marked.size, (now.small.shape[1], now.small.shape[0]))

@@ -157,7 +157,9 @@ def make_scene(seed: int) -> Scene:
     names = [str(name) for name in rng.permutation(list(PALETTE))]
     lanes = (np.arange(count) + 0.5) / count
     things = tuple(_thing(rng, k, lanes, names[k % len(names)], size, length) for k in range(count))
-    covers = tuple(_cover(rng, count + 1 + k, names[-1 - k], size, length) for k in range(int(rng.integers(0, 3))))
+    covers = tuple(
+        _cover(rng, count + 1 + k, names[-1 - k], size, length) for k in range(int(rng.integers(0, 3)))
+    )
     zones = tuple(_zone(rng, size) for _ in range(3))
     return Scene(seed, size, fps, round(length * fps), things, covers, zones, float(rng.uniform(0.3, 1.0)))
 
@@ -189,7 +191,9 @@ def _thing(
             other = float(rng.uniform(0.12, 0.88)) * w
             if abs(other - x) < 0.15 * w:  # no twitches
                 other = x + (0.15 if x < w / 2 else -0.15) * w
-            row = y + float(rng.normal(0, 0.08)) * h if role != "visits" else float(rng.uniform(0.15, 0.85)) * h
+            row = (
+                y + float(rng.normal(0, 0.08)) * h if role != "visits" else float(rng.uniform(0.15, 0.85)) * h
+            )
             row = min(max(row, 1.3 * large), h - 1.3 * large)
             t += max(float(np.hypot(other - x, row - y)) / speed, 0.15)
             x, y = other, row
@@ -206,7 +210,13 @@ def _thing(
         scales += [(at, 1.0), (at + float(rng.uniform(0.4, 1.5)), float(rng.choice([0.55, 0.65, 1.5, 1.8])))]
     absent = ((0.0, float(rng.uniform(1.2, 3.0))),) if role == "late" and k else ()
     return Thing(
-        k + 1, _outline(rng, large), float(k), np.array(_in_order(stops)), tuple(colors), np.array(scales), absent
+        k + 1,
+        _outline(rng, large),
+        float(k),
+        np.array(_in_order(stops)),
+        tuple(colors),
+        np.array(scales),
+        absent,
     )
 
 
@@ -231,7 +241,9 @@ def _cover(rng: np.random.Generator, name: int, color: str, size: tuple[int, int
         outline = _outline(rng, float(rng.uniform(0.1, 0.15)) * w)
         t = float(rng.uniform(1.0, 2.5))
         x, lasts = float(rng.uniform(0.2, 0.8)) * w, float(rng.uniform(1.0, 2.0))
-        stops = np.array([(0, x, -0.5 * h), (t, x, -0.5 * h), (t + lasts, x, 1.5 * h), (length + 9, x, 1.5 * h)])
+        stops = np.array(
+            [(0, x, -0.5 * h), (t, x, -0.5 * h), (t + lasts, x, 1.5 * h), (length + 9, x, 1.5 * h)]
+        )
     return Thing(name, outline, -10.0, stops, ((0.0, color),), np.array([(0.0, 1.0)]))
 
 

@@ -1,4 +1,4 @@
-"""Which watches are set in a drawn scene: every kind, with limits of chance, many of which never come true."""
+"""Which watches are set in a drawn scene: every kind, with limits of chance; many never come true."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """When what is waited for truly happens in a drawn scene, told from how the scene was drawn.
 
 Nothing of the watches' own code is used, but for the words of their conditions. Conditions name things of the
-scene in place of marks. What no rule decides is not *sure*, and counts neither for nor against: what lasts less
-than 0.25 s, or ends without getting clearly away from its limit and begins again, or comes at the very end.
+scene in place of marks. What no rule decides is not *sure*, and counts neither for nor against: what lasts
+less than 0.25 s, or begins again without having got clearly away from its limit, or comes at the very end.
 """
 
 from __future__ import annotations
@@ -191,13 +191,13 @@ class Truth:
                     told.append(Expected(things, f, early - course.early, sure, n - 1))
             if not now and before and told:
                 told[-1] = _until(told[-1], f)
-            if now:
-                since_clear = False
-            else:
-                since_clear = since_clear or bool(course.clear[f])
+            since_clear = not now and (since_clear or bool(course.clear[f]))
             state = now
             if f == start and now and already:
-                held = course.holds[max(f - short, 0) : f + 1].all() and course.known[max(f - 1, 0) : f + 1].all()
+                held = (
+                    course.holds[max(f - short, 0) : f + 1].all()
+                    and course.known[max(f - 1, 0) : f + 1].all()
+                )
                 sure = bool(held) and self._lasts(course.holds & course.known, f) and f > short
                 told.append(Expected(things, f, f, sure, n - 1))
         doubtful = course.unsure is not None and course.unsure[max(start - 2, 0) : start + 3].any()
@@ -287,7 +287,9 @@ class Truth:
                     kind, doubt = self._how(thing, f)
                 how[f] = away[f] and kind == condition.how
                 unsure[f] |= away[f] and doubt
-            return _Course(how, ever, ~how, early=round(0.3 * self.scene.fps), unsure=_spread(unsure, 6) & ~seen)
+            return _Course(
+                how, ever, ~how, early=round(0.3 * self.scene.fps), unsure=_spread(unsure, 6) & ~seen
+            )
         return _Course(away, ever, ~unsure & seen, early=round(0.3 * self.scene.fps))
 
     def _how(self, thing: int, frame: int) -> tuple[str, bool]:
@@ -437,7 +439,9 @@ class Truth:
     def _course_touches(self, _: Any, a: int, b: int) -> _Course:
         gap = self.gaps(a, b)
         near = gap <= 2
-        grazing = _spread((gap > 0.5) & (gap < 6) & (np.abs(np.gradient(np.where(gap < 99, gap, 99))) < 0.7), 3)
+        grazing = _spread(
+            (gap > 0.5) & (gap < 6) & (np.abs(np.gradient(np.where(gap < 99, gap, 99))) < 0.7), 3
+        )
         return _Course(near, self._both(a, b, near), gap > 9, forgets=True, unsure=grazing)
 
     def _course_beside(self, condition: Any, a: int, b: int) -> _Course:
@@ -458,7 +462,7 @@ class Truth:
             at = np.flatnonzero(mask.any(axis=axis))
             if len(at):
                 out[f] = at[0], at[-1] + 1
-        return np.nan_to_num(out)
+        return np.asarray(np.nan_to_num(out))
 
     def _course_changes_color(self, condition: Any, thing: int) -> _Course:
         drawn = self.scene.things[thing - 1]
@@ -477,12 +481,19 @@ class Truth:
     def _course_changes_size(self, condition: Any, thing: int) -> _Course:
         drawn = self.scene.things[thing - 1]
         area = np.array([drawn.scale(t) ** 2 for t in self.scene.times])
-        at_border = np.array([m[0].any() or m[-1].any() or m[:, 0].any() or m[:, -1].any() for m in self.whole[thing]])
+        at_border = np.array(
+            [m[0].any() or m[-1].any() or m[:, 0].any() or m[:, -1].any() for m in self.whole[thing]]
+        )
         known = self._well_seen(thing, 0.97) & ~at_border
         base = area[0]
         ratio = area / base
         holds = ratio >= condition.factor if condition.factor > 1 else ratio <= condition.factor
-        return _Course(holds, known, ~holds, unsure=_spread(np.abs(ratio - condition.factor) < 0.04, 4) & (np.abs(np.gradient(ratio)) < 1e-4))
+        return _Course(
+            holds,
+            known,
+            ~holds,
+            unsure=_spread(np.abs(ratio - condition.factor) < 0.04, 4) & (np.abs(np.gradient(ratio)) < 1e-4),
+        )
 
 
 def _until(event: Expected, frame: int) -> Expected:

@@ -3,10 +3,10 @@
     python -m som_agent.evaluation.watching --scenes 100 [--segmenter hierarchy] [--seed-from 1000] [--json]
 
 The scenes of `watch_scenes` go through a whole session; `labels` gives it their true segments in an order of
-chance. Early in each scene watches are set on the marks that the session gave, of every kind and with chosen at
-random limits, many of which never come true. `watch_truth` says what truly happens. An event is right when it is
-told about the right things within a second of the moment from which it can be known; its delay is counted from
-that moment in frames, 0 where it is told before.
+chance. Early in each scene watches are set on the marks that the session gave, of every kind and with limits
+of chance, many of which never come true. `watch_truth` says what truly happens. An event is right when it is
+told about the right things within a second of the moment from which it can be known; its delay is counted
+from that moment in frames, 0 where it is told before.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ __all__ = ["ORACLE", "KindScore", "main", "score_scene", "table", "totals"]
 ORACLE = "labels"
 IOU = 0.5
 LATE_S = 1.0
-UNSET = "marks not found"
 
 
 @dataclass
@@ -123,7 +122,9 @@ class _Segments:
         return in_any_order(Regions.from_atoms(lookup[labels], members), self._seed, frame.index)
 
 
-def score_scene(seed: int, segmenter: str = ORACLE, *, misses: list[str] | None = None) -> dict[str, KindScore]:
+def score_scene(
+    seed: int, segmenter: str = ORACLE, *, misses: list[str] | None = None
+) -> dict[str, KindScore]:
     """Watch one scene; the scores by kind of condition.
 
     Args:
@@ -242,7 +243,9 @@ def _marks(infos: Sequence[Any], regions: Regions, labels: IntArray, count: int)
     found = {}
     for thing in range(1, count + 1):
         own = labels == thing
-        ious = [(own & regions.mask(k)).sum() / max((own | regions.mask(k)).sum(), 1) for k in range(len(infos))]
+        ious = [
+            (own & regions.mask(k)).sum() / max((own | regions.mask(k)).sum(), 1) for k in range(len(infos))
+        ]
         if ious and max(ious) >= IOU:
             found[thing] = infos[int(np.argmax(ious))].mark
     return found
@@ -270,7 +273,11 @@ def totals(scores: Iterable[dict[str, KindScore]]) -> dict[str, KindScore]:
     whole = KindScore()
     for score in summed.values():
         whole.add(score)
-    return {**dict(sorted(summed.items())), "all": whole, **({"all, marks kept": whole.kept} if whole.kept else {})}
+    return {
+        **dict(sorted(summed.items())),
+        "all": whole,
+        **({"all, marks kept": whole.kept} if whole.kept else {}),
+    }
 
 
 def table(summed: dict[str, KindScore]) -> Table:

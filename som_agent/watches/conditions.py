@@ -379,7 +379,9 @@ def _check(condition: Any) -> None:
         elif name == "zone" and not isinstance(value, Zone):
             raise InputError(f"{condition.kind}: zone must be a zone, got {value!r}")
     if isinstance(condition, ChangesSize) and 0.9 < condition.factor < 1.1:
-        raise InputError(f"changes_size: factor must be 1.1 or more, or 0.9 or less, got {condition.factor!r}")
+        raise InputError(
+            f"changes_size: factor must be 1.1 or more, or 0.9 or less, got {condition.factor!r}"
+        )
     if getattr(condition, "other", None) is not None and condition.other == condition.mark:
         raise InputError(f"{condition.kind}: mark and other are both {condition.mark!r}; it takes two marks")
 
@@ -426,4 +428,4 @@ def _numbers(name: str, values: Any) -> Any:
 
 def _area(points: tuple[Any, ...]) -> float:
     turned = (*points[1:], *points[:1])
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, turned, strict=True))
+    return float(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, turned, strict=True)))

@@ -42,7 +42,8 @@ class LeavesForm(_Form):
     kind: Literal["leaves"]
     mark: AnyMark = None
     how: Literal["gone", "hidden"] | None = Field(
-        None, description="'gone': out of the picture or given up; 'hidden': behind something. Both if left out."
+        None,
+        description="'gone': out of the picture or given up; 'hidden': behind something. Both if left out.",
     )
 
 
@@ -117,7 +118,7 @@ class ChangesColorForm(_Form):
     mark: AnyMark = None
     to: str | None = Field(
         None,
-        description="black, white, grey, red, orange, yellow, green, blue, purple, pink or brown; any if left out.",
+        description="black, white, grey, red, orange, yellow, green, blue, purple, pink, brown; or any.",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from statistics import median
 
 __all__ = ["WINDOW_S", "Edges", "Motion", "speed_of"]
 
@@ -34,7 +33,7 @@ class Motion:
         self._anchor: tuple[float, Edges] | None = None  # where it has stood still, since when
         self._stands = True  # it is at that place in the newest frame, as far as can be seen
         self._left: float | None = None  # when it left that place
-        self.velocity: tuple[float | None, float | None] = (None, None)
+        self._velocity: tuple[float | None, float | None] | None = (None, None)
 
     def add(self, time_s: float, edges: Edges) -> None:
         """Take in where the sides are; a second time for the same frame puts them right."""
@@ -44,8 +43,15 @@ class Motion:
         kept.append((time_s, edges))
         while time_s - kept[0][0] > _KEPT_S:
             kept.popleft()
-        self.velocity = self._measured()
+        self._velocity = None
         self._judge()
+
+    @property
+    def velocity(self) -> tuple[float | None, float | None]:
+        """Pixels a second, x and y, over the last 0.4 s; None where too little is known."""
+        if self._velocity is None:
+            self._velocity = self._measured()
+        return self._velocity
 
     @property
     def speed(self) -> float | None:
@@ -64,19 +70,27 @@ class Motion:
 
     def _judge(self) -> None:
         newest, blur = self._kept[-1], self._blur
-        soon = speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
         if self._anchor is not None:
             away = _apart(self._anchor[1], newest[1])
             self._stands = away is None or away <= 1.5 * blur
             if away is not None and away > 3 * blur:
                 self._left = self._since(self._anchor[1], inside=False)
                 self._anchor = None
-            elif soon is not None and soon < self._still:
+            elif self._rests(_SHORT_S):
                 # A creep below the limit goes on standing: the place is where it is now.
                 self._anchor = self._anchor[0], newest[1]
-        if self._anchor is None and self.speed is not None and self.speed < self._still:
+        if self._anchor is None and self._rests(_LEAST_S) and self._rests(_SHORT_LEAST_S):
             self._anchor = self._since(newest[1], inside=True), newest[1]
             self._left, self._stands = None, True
+
+    def _rests(self, span_s: float) -> bool:
+        """Whether it is about where it was so long ago; cheap, as it is asked of every mark."""
+        end, edges = self._kept[-1]
+        for time_s, before in reversed(self._kept):
+            if end - time_s >= span_s - 1e-6:
+                away = _apart(before, edges)
+                return away is not None and away < max(self._still * (end - time_s), self._blur)
+        return False
 
     def _since(self, place: Edges, *, inside: bool) -> float:
         """Since when, without a break until now, it has been within a blur of a place, or off it."""
@@ -105,13 +119,20 @@ class Motion:
         if n < 3 or known[-1][0] - known[0][0] < least_s or known[-1][0] < recent[-1][0]:
             return None
         half = n // 2
-        return median(
+        slopes = sorted(
             (known[k + half][1] - known[k][1]) / (known[k + half][0] - known[k][0]) for k in range(n - half)
         )
+        middle = len(slopes) // 2
+        return slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2
+
+    @property
+    def speed_by_now(self) -> float | None:
+        """Pixels a second over the last 0.2 s, known sooner and less exactly; None where it is not."""
+        return speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
 
     def is_moving(self) -> bool | None:
         """Whether it moves; None where that is not known, or it is neither fast nor still."""
-        speed = speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
+        speed = self.speed_by_now
         if speed is None:
             return None
         return True if speed >= self._moving else False if speed < self._still else None
@@ -125,6 +146,8 @@ def speed_of(velocity: tuple[float | None, float | None]) -> float | None:
 
 def _apart(a: Edges, b: Edges) -> float | None:
     """How far a box is from another one in pixels, by the sides that both know."""
+    if None not in a and None not in b and a == b:
+        return 0.0
     moved = [None if p is None or q is None else q - p for p, q in zip(a, b, strict=True)]
     return speed_of((_common(moved[0], moved[2]), _common(moved[1], moved[3])))
 

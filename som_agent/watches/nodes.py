@@ -142,7 +142,7 @@ class _Leaf:
 
     def _lasts(self, known: Settled, now_s: float) -> bool:
         if self._is_moment:
-            return 0 < known.told_s and now_s - known.told_s <= MOMENT_S
+            return known.told_s > 0 and now_s - known.told_s <= MOMENT_S
         return bool(known.state) and known.fired
 
 

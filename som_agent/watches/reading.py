@@ -1,4 +1,4 @@
-"""What one frame says of a simple condition: whether it holds, as far as that can be seen, and by how much."""
+"""What one frame says of a simple condition: whether it holds, as far as is seen, and by how much."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _moves(_: Moves, memory: Memory, key: Key, known: Settled) -> Reading:
     moving = mark.motion.is_moving() if mark.visible else None
     if moving is None:
         return _lapsed(memory, mark)
-    return Reading(moving, {"speed_px_s": mark.motion.speed or 0.0}, started_s=mark.motion.left_at)
+    return Reading(moving, {"speed_px_s": mark.motion.speed_by_now or 0.0}, started_s=mark.motion.left_at)
 
 
 def _stops(condition: Stops, memory: Memory, key: Key, known: Settled) -> Reading:

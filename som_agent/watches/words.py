@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from som_agent.watches.conditions import Simple
 from som_agent.watches.event import Value
 from som_agent.watches.memory import Memory
@@ -19,7 +21,7 @@ def clause(
     return f"{names[0]} {_predicate(condition, names[-1], values, already)}"
 
 
-def _predicate(condition: Simple, other: str, values: dict[str, Value], already: bool) -> str:
+def _predicate(condition: Any, other: str, values: dict[str, Value], already: bool) -> str:
     kind = condition.kind
     speed = f"{values.get('speed_px_s', 0):.0f} px/s"
     became = "is already" if already else "came to be"
@@ -54,6 +56,6 @@ def _predicate(condition: Simple, other: str, values: dict[str, Value], already:
             if already:
                 return f"is already {values['to']}"
             return f"changed colour from {values['from']} to {values['to']}"
-        case "changes_size":
+        case _:
             verb = "grew" if condition.factor > 1 else "shrank"
             return f"{verb} to {values['factor']:.2f} times its area"

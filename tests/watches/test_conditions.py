@@ -98,9 +98,10 @@ def test_nonsense_is_refused_by_name(written, message):
 
 def test_what_is_too_deep_is_refused():
     condition = Appears()
+    for _ in range(3):
+        condition = Or((condition, Leaves()))
     with pytest.raises(InputError, match="4 deep in one another, not 5"):
-        for _ in range(5):
-            condition = Or((condition, Leaves()))
+        Or((condition, Leaves()))
 
 
 def test_joined_conditions_are_given_as_conditions():

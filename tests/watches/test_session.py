@@ -55,7 +55,10 @@ def test_near_is_told_once_with_what_was_measured(player):
     gap = ((x - 60) ** 2 + 40**2) ** 0.5
     assert event.values["distance_px"] == pytest.approx(gap, abs=1.5)
     assert gap <= 70
-    assert event.text == f"mark [1] came near mark [2] ({event.values['distance_px']:.0f} px) at {event.time:.2f} s"
+    assert (
+        event.text
+        == f"mark [1] came near mark [2] ({event.values['distance_px']:.0f} px) at {event.time:.2f} s"
+    )
     assert event.started_s == pytest.approx(event.time - 0.1)  # two frames to be sure
     assert not event.already
     walk(player, [80, 83] * 5)
