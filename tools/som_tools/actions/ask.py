@@ -11,9 +11,9 @@ from som_tools.actions.base import Action, Outcome, SessionForm
 from som_tools.actions.sights import LISTED
 from som_tools.actions.words import printable, px, quoted, spans_text
 from som_tools.call import Call
-from som_tools.sessions import SessionStore
+from som_tools.sessions import Opened, SessionStore
 
-__all__ = ["ASK", "AskForm", "answer_text"]
+__all__ = ["ASK", "AskForm", "answer_text", "answered"]
 
 COMPUTED = "attributes"
 """The embedded answerer: its sentences are this program's own."""
@@ -58,11 +58,15 @@ def _roster_line(mark: GroundedMark) -> str:
 
 def _ask(store: SessionStore, form: AskForm, call: Call) -> Outcome:
     check_question(form.question)
-    opened = store.get(form.session, call)
+    return answered(store, store.get(form.session, call), form.question, call)
+
+
+def answered(store: SessionStore, opened: Opened, question: str, call: Call) -> Outcome:
+    """The answer to a question about a session, which may have left the store by now."""
     _, lmm = store.load()
-    call.tell({"type": "som.asking", "session": opened.id, "video": opened.name, "question": form.question})
+    call.tell({"type": "som.asking", "session": opened.id, "video": opened.name, "question": question})
     answer = opened.session.ask(
-        form.question,
+        question,
         lmm=lmm,
         name=store.lmm_name,
         asking=store.asking,
