@@ -16,8 +16,13 @@ from queue import SimpleQueue
 from typing import Any
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCMessage
+from pydantic import ValidationError
+
+from som_tools.mcp.calls import GONE
 
 __all__ = ["serve_stdio"]
 
@@ -33,10 +38,31 @@ async def serve_stdio(server: Server[Any, Any]) -> None:
     with _own_stdout() as out:
         lines = _Lines(0)
         writer = _Writer(out, lost=lines.end)
-        stdin: Any = lines  # the two methods of an `anyio.AsyncFile` that are used
-        stdout: Any = writer
-        async with stdio_server(stdin, stdout) as (read, write):
+        put, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        write, take = anyio.create_memory_object_stream[SessionMessage](0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_receive, lines, put)
+            tasks.start_soon(_send, take, writer)
             await server.run(read, write, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+
+
+async def _receive(lines: _Lines, put: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    with put, suppress(*GONE):
+        async for line in lines:
+            try:
+                message: SessionMessage | Exception = SessionMessage(JSONRPCMessage.model_validate_json(line))
+            except ValidationError as error:  # the server tells the client
+                message = error
+            await put.send(message)
+
+
+async def _send(take: MemoryObjectReceiveStream[SessionMessage], writer: _Writer) -> None:
+    with take:
+        async for message in take:
+            line = message.message.model_dump_json(by_alias=True, exclude_none=True) + "\n"
+            if not await writer.write(line.encode()):
+                return
 
 
 @contextmanager
@@ -79,8 +105,9 @@ class _Lines:
             except OSError:
                 chunk = b""
             *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._put(line.decode("utf-8", errors="replace"))
+            for line in lines if chunk else [*lines, rest]:  # the last one may have no end
+                if line.strip():
+                    self._put(line.decode("utf-8", errors="replace"))
             if len(rest) > LINE_LIMIT:
                 log.error("a message is longer than %d bytes; nothing more is read", LINE_LIMIT)
             elif chunk:
@@ -98,19 +125,11 @@ class _Writer:
         self._queue: SimpleQueue[tuple[bytes, asyncio.Future[bool]]] = SimpleQueue()
         threading.Thread(target=self._write, name="som-stdout", daemon=True).start()
 
-    async def write(self, text: str) -> None:
-        """Write all of it.
-
-        Raises:
-            anyio.ClosedResourceError: nobody reads any more.
-        """
+    async def write(self, data: bytes) -> bool:
+        """Write all of it; whether that could be done."""
         done: asyncio.Future[bool] = self._loop.create_future()
-        self._queue.put((text.encode(), done))
-        if not await done:
-            raise anyio.ClosedResourceError
-
-    async def flush(self) -> None:
-        """Nothing: there is no buffer."""
+        self._queue.put((data, done))
+        return await done
 
     def _write(self) -> None:
         while True:
