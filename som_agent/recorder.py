@@ -77,6 +77,10 @@ class Recorder:
         """What was seen in the newest frame."""
         return self._recent[-1][2] if self._recent else []
 
+    def frames(self) -> list[tuple[int, float, list[Observation]]]:
+        """Number, time and observations of the remembered frames, in time order."""
+        return [(frame, time, rows) for frame, time, rows, _ in (*self._past, *self._recent)]
+
     @property
     def remembered(self) -> AbstractSet[int]:
         """The marks that some remembered frame still speaks of."""

@@ -37,6 +37,11 @@ from som_agent.tracking import (
     load_propagator,
 )
 from som_agent.video.frame import Frame, Image
+from som_agent.watches.board import Board, resolved
+from som_agent.watches.conditions import Condition
+from som_agent.watches.event import WatchEvent
+from som_agent.watches.memory import Seen
+from som_agent.watches.watch import Watch
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -60,6 +65,20 @@ def _alone(
             return method(self, *args, **kwargs)
 
     return locked
+
+
+def _telling(
+    method: Callable[Concatenate[Session, P], T],
+) -> Callable[Concatenate[Session, P], T]:
+    """What the watches of the session saw meanwhile is told to callbacks, when other threads may go on."""
+
+    @wraps(method)
+    def telling(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result = method(self, *args, **kwargs)
+        self._board.tell()
+        return result
+
+    return telling
 
 
 class Session:
@@ -103,7 +122,9 @@ class Session:
         self._device = device
         self._last: Frame | None = None
         self._lock = RLock()
+        self._board = Board()
 
+    @_telling
     @_alone
     def step(self, image: Image | Frame, *, time: float | None = None) -> MarkedFrame:
         """Take the next frame.
@@ -114,6 +135,7 @@ class Session:
 
         Raises:
             InputError: not such a picture, another size than before, or a time before the last one.
+            Exception: what a callback of a watch raised; the frame was taken all the same.
         """
         frame = self._last = next_frame(image, time, self._last)
         small = replace(frame, image=fit(frame.image, self.settings.size))
@@ -124,6 +146,8 @@ class Session:
         seen = self._numbers.observations(gone)
         self._recorder.add(frame.index, frame.time, seen, now.marked.sharpness)
         self._keyframes.add(now.marked)
+        if self._board.watches:
+            self._board.update(self._seen(frame.index, frame.time, seen))
         self._numbers.forget(gone, self._recorder.remembered)
         return now.marked
 
@@ -139,6 +163,7 @@ class Session:
         newest = self._numbers.newest
         return None if newest is None else newest.marked
 
+    @_telling
     @_alone
     def zoom(
         self, mark: int | str, *, segmenter: str | Segmenter | None = None, max_marks: int | None = None
@@ -173,6 +198,7 @@ class Session:
         parts = {info.mark for info in opened.marked.infos}
         return replace(opened, untracked=frozenset(parts.difference(self._numbers.book.tied)))
 
+    @_telling
     @_alone
     def point(
         self,
@@ -206,6 +232,7 @@ class Session:
             return self._made(self._numbers.adopt(mask[None]))[0]
         return self._made(self._numbers.correct(mark, mask))
 
+    @_telling
     @_alone
     def find(self, *phrases: str, finder: str | Finder, masks: str | Prompted = "hierarchy") -> list[Named]:
         """Mark what phrases name in the newest frame. What has a mark already keeps it; the others get one.
@@ -233,6 +260,7 @@ class Session:
             if k in known
         ]
 
+    @_telling
     @_alone
     def union(self, *marks: int | str) -> MarkInfo:
         """A mark of all that the given ones cover. It is drawn in place of them.
@@ -248,6 +276,7 @@ class Session:
         """
         return self._made(self._numbers.combine("union", marks))
 
+    @_telling
     @_alone
     def intersection(self, *marks: int | str) -> MarkInfo:
         """A mark of what all the given ones share; gone when one of them is. See `union`.
@@ -257,6 +286,7 @@ class Session:
         """
         return self._made(self._numbers.combine("intersection", marks))
 
+    @_telling
     @_alone
     def minus(self, mark: int | str, *others: int | str) -> MarkInfo:
         """A mark of what the others leave of the first one; gone when that one is. See `union`.
@@ -265,6 +295,53 @@ class Session:
             InputError: as in `union`, or they leave nothing in the newest frame.
         """
         return self._made(self._numbers.combine("minus", (mark, *others)))
+
+    @_telling
+    @_alone
+    def watch(
+        self,
+        condition: Condition,
+        *,
+        once: bool = False,
+        callback: Callable[[WatchEvent], None] | None = None,
+        since_s: float | None = None,
+    ) -> Watch:
+        """Wait for something to happen to marks: see `som_agent.watches`. Every frame is looked at; no model is.
+
+        What holds already in the frame at which the watch begins is an event at once, which says so.
+
+        Args:
+            condition: `Near(mark=3, other=4, distance_px=40)` for example; marks by number or label.
+            once: the watch is done after the first event.
+            callback: called with every event in the thread that steps, after the step, while other threads
+                may use the session; it may use it too. What it raises is raised by `step` and by what makes
+                marks, after all callbacks were called.
+            since_s: begin in the past, with the first frame from this time on that is remembered; what has
+                happened since is told at once. With the newest frame by default.
+
+        Raises:
+            InputError: a mark that there is not, or a zone outside the picture; it names what there is.
+        """
+        book = self._numbers.book
+        size = None if self._last is None else (self._last.image.shape[1], self._last.image.shape[0])
+        wanted = resolved(condition, book.table, max(book.table, default=0), size)
+        past = [self._seen(*row) for row in self._recorder.frames()]
+        return self._board.add(wanted, past, book.tied.keys(), once=once, callback=callback, since_s=since_s)
+
+    @_alone
+    def unwatch(self, watch: Watch | str) -> None:
+        """Let a watch, or the one of this id, wait no more.
+
+        Raises:
+            InputError: there is no such watch that waits.
+        """
+        self._board.remove(watch)
+
+    @property
+    @_alone
+    def watches(self) -> list[Watch]:
+        """The watches that wait for something."""
+        return self._board.watches
 
     @property
     @_alone
@@ -373,6 +450,17 @@ class Session:
 
     def _made(self, marks: T) -> T:
         """The same marks, remembered: the newest frame has them now, which it had not when it came."""
+        now = self._numbers.seen.marked
         self._recorder.renew(self._numbers.observations())
-        self._keyframes.renew(self._numbers.seen.marked)
+        self._keyframes.renew(now)
+        if self._board.watches:
+            self._board.update(self._seen(now.index, now.time, self._recorder.newest))
         return marks
+
+    def _seen(self, frame: int, time_s: float, rows: list[Observation]) -> Seen:
+        """A frame as watches see it."""
+        now = self._numbers.seen
+        labels = {row.mark: self._numbers.book.table[row.mark].label for row in rows}
+        return Seen(
+            frame, time_s, rows, labels, now.marked.size, (now.small.shape[1], now.small.shape[0])
+        )

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from som_agent.errors import InputError
 from som_agent.history import STATES, VISIBLE, History, MarkInfo
 from som_agent.marks.roster import color_words, kinship, roster_line
+from som_tools.actions.checks import frame_at
+from som_tools.actions.words import labels
 
-__all__ = ["Moment", "Sight", "known_mark", "moment"]
+__all__ = ["LISTED", "Moment", "Sight", "moment", "sight_of"]
+
+LISTED = 24
+"""Marks told of one by one; the data has all of them."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +69,18 @@ class Moment:
     sights: list[Sight]
 
     def roster(self, history: History) -> str:
-        """A line a mark, for a model that reads only text."""
-        return "\n".join(
+        """A line a mark, the largest ones of very many, for a model that reads only text."""
+        largest = sorted(self.sights, key=lambda sight: -sight.area)
+        told = {sight.info.mark for sight in largest[:LISTED]}
+        lines = [
             roster_line(s.info.label, s.colors, s.box, s.state + kinship(s.info, history.marks))
             for s in self.sights
-        )
-
-
-def known_mark(history: History, mark: int | str) -> int:
-    """The number of a mark that is named by its number or label, "3", "[3]" or "3a".
-
-    Raises:
-        InputError: there is no such mark.
-    """
-    wanted = str(mark).strip().removeprefix("[").removesuffix("]")
-    for number, info in history.marks.items():
-        if wanted in (str(number), info.label):
-            return number
-    known = ", ".join(info.label for info in history.marks.values()) or "none"
-    raise InputError(f"there is no mark {wanted!r}; the marks are {known}")
+            if s.info.mark in told
+        ]
+        if left := largest[LISTED:]:
+            names = labels([sight.info.label for sight in left])
+            lines.append(f"and {len(left)} smaller ones, {names}: name them to look for where they are")
+        return "\n".join(lines)
 
 
 def moment(history: History, time_s: float | None = None, marks: Collection[int] | None = None) -> Moment:
@@ -95,29 +92,30 @@ def moment(history: History, time_s: float | None = None, marks: Collection[int]
         marks: the marks to tell of, visible or not; None for all that are visible.
 
     Raises:
-        InputError: no frame was looked at yet.
+        InputError: that time was not seen.
     """
-    if not len(history.frames):
-        raise InputError("no frame was looked at yet")
-    k = len(history.times) - 1 if time_s is None else int(np.abs(history.times - time_s).argmin())
+    k = frame_at(history, time_s)
     frame = int(history.frames[k])
     sights = []
     for mark, trace in history.traces.items():
-        rows = np.flatnonzero(trace.frames == frame)
-        if not len(rows) or (marks is not None and mark not in marks):
+        row = int(np.searchsorted(trace.frames, frame, side="right")) - 1
+        if row < 0 or trace.frames[row] != frame or (marks is not None and mark not in marks):
             continue
-        row = int(rows[-1])
         if marks is None and trace.states[row] != VISIBLE:
             continue
-        sights.append(
-            Sight(
-                info=history.marks[mark],
-                state=STATES[trace.states[row]],
-                box=tuple(float(v) for v in trace.boxes[row]),
-                anchor=tuple(float(v) for v in trace.anchors[row]),
-                area=int(trace.areas[row]),
-                colors=color_words(trace.colors[row]),
-                row=row,
-            )
-        )
+        sights.append(sight_of(history, mark, row))
     return Moment(frame, float(history.times[k]), sights)
+
+
+def sight_of(history: History, mark: int, row: int) -> Sight:
+    """One row of a mark's trace."""
+    trace = history.traces[mark]
+    return Sight(
+        info=history.marks[mark],
+        state=STATES[trace.states[row]],
+        box=tuple(float(v) for v in trace.boxes[row]),
+        anchor=tuple(float(v) for v in trace.anchors[row]),
+        area=int(trace.areas[row]),
+        colors=color_words(trace.colors[row]),
+        row=row,
+    )

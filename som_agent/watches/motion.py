@@ -1,0 +1,133 @@
+"""How a mark moves, from the sides of its box: a side that something cuts off tells nothing."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import median
+
+__all__ = ["WINDOW_S", "Edges", "Motion", "speed_of"]
+
+WINDOW_S = 0.4
+"""Seconds over which a speed is measured, at most."""
+_LEAST_S = 0.24
+_KEPT_S = 1.2
+_ALIKE = 0.4  # how far one side of a box must go, as a part of what the other goes, to move with it
+
+Edges = tuple[float | None, float | None, float | None, float | None]
+"""x0, y0, x1, y1 in pixels; None where the side is cut off."""
+
+
+class Motion:
+    """The last second of the sides of one mark's box.
+
+    Args:
+        blur_px: what a side may be off though nothing moves.
+        still_px_s: slower is standing still.
+        moving_px_s: faster is moving; between the two it goes on as it was.
+    """
+
+    def __init__(self, blur_px: float, still_px_s: float, moving_px_s: float) -> None:
+        self._blur, self._still, self._moving = blur_px, still_px_s, moving_px_s
+        self._kept: deque[tuple[float, Edges]] = deque()
+        self._anchor: tuple[float, Edges] | None = None  # where it has stood still, since when
+        self._left: float | None = None  # when it left that place
+        self.velocity: tuple[float | None, float | None] = (None, None)
+
+    def add(self, time_s: float, edges: Edges) -> None:
+        """Take in where the sides are; a second time for the same frame puts them right."""
+        kept = self._kept
+        if kept and kept[-1][0] >= time_s:
+            kept.pop()
+        kept.append((time_s, edges))
+        while time_s - kept[0][0] > _KEPT_S:
+            kept.popleft()
+        self.velocity = self._measured()
+        self._judge()
+
+    @property
+    def speed(self) -> float | None:
+        """Pixels a second over the last 0.4 s; None where too little is known."""
+        return speed_of(self.velocity)
+
+    @property
+    def still_since(self) -> float | None:
+        """When it came to stand where it is; None while it moves or nothing is known yet."""
+        return None if self._anchor is None else self._anchor[0]
+
+    @property
+    def left_at(self) -> float | None:
+        """When it left the place where it stood; None where it stands or was never seen to stand."""
+        return self._left
+
+    def _judge(self) -> None:
+        speed, newest = self.speed, self._kept[-1]
+        if self._anchor is not None:
+            away = _apart(self._anchor[1], newest[1])
+            # A creep below the limit goes on standing: the place is where it is now.
+            if away is not None and away > 3 * self._blur and speed is not None and speed > self._still:
+                self._left = self._since(self._anchor[1], inside=False)
+                self._anchor = None
+        if self._anchor is None:
+            if speed is not None and speed < self._still:
+                self._anchor = self._since(newest[1], inside=True), newest[1]
+                self._left = None
+        elif speed is not None and speed < self._still:
+            self._anchor = self._anchor[0], newest[1]
+
+    def _since(self, place: Edges, *, inside: bool) -> float:
+        """Since when, without a break until now, it has been within a blur of a place, or off it."""
+        since = self._kept[-1][0]
+        for time_s, edges in reversed(self._kept):
+            away = _apart(place, edges)
+            if away is not None and (away <= 1.5 * self._blur) != inside:
+                break
+            since = time_s
+        return since
+
+    def _measured(self) -> tuple[float | None, float | None]:
+        """Velocity x and y by Theil's incomplete method (1950): the median of slopes from half to half."""
+        end = self._kept[-1][0]
+        recent = [row for row in self._kept if end - row[0] <= WINDOW_S + 1e-6]
+        slopes = [self._slope(recent, side) for side in range(4)]
+        return _common(slopes[0], slopes[2]), _common(slopes[1], slopes[3])
+
+    @staticmethod
+    def _slope(recent: list[tuple[float, Edges]], side: int) -> float | None:
+        known = [(t, v) for t, edges in recent if (v := edges[side]) is not None]
+        n = len(known)
+        if n < 3 or known[-1][0] - known[0][0] < _LEAST_S or known[-1][0] < recent[-1][0]:
+            return None
+        half = n // 2
+        return median(
+            (known[k + half][1] - known[k][1]) / (known[k + half][0] - known[k][0]) for k in range(n - half)
+        )
+
+    def is_moving(self) -> bool | None:
+        """Whether it moves; None where that is not known, or it is neither fast nor still."""
+        speed = self.speed
+        if speed is None:
+            return None
+        return True if speed >= self._moving else False if speed < self._still else None
+
+
+def speed_of(velocity: tuple[float | None, float | None]) -> float | None:
+    """Length of a velocity of which one part may be unknown; None where both are."""
+    x, y = velocity
+    if x is None and y is None:
+        return None
+    return math.hypot(x or 0.0, y or 0.0)
+
+
+def _apart(a: Edges, b: Edges) -> float | None:
+    """How far a box is from another one in pixels, by the sides that both know."""
+    moved = [None if p is None or q is None else q - p for p, q in zip(a, b, strict=True)]
+    return speed_of((_common(moved[0], moved[2]), _common(moved[1], moved[3])))
+
+
+def _common(low: float | None, high: float | None) -> float | None:
+    """What both sides moved in common; a hand in front of a thing moves one side only."""
+    if low is None or high is None:
+        return high if low is None else low
+    least, most = (low, high) if abs(low) < abs(high) else (high, low)
+    return least if low * high > 0 and abs(least) >= _ALIKE * abs(most) else 0.0
