@@ -1,67 +1,108 @@
-"""What a client is told without asking: its resources changed."""
+"""What a client is told without asking: its resources changed, something that is watched for has happened."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 
 import anyio
 from mcp.server.session import ServerSession
 from pydantic import AnyUrl
 
-from som_agent.errors import InputError
+from som_agent.watches import WatchEvent
 from som_tools.mcp import resources
 from som_tools.mcp.calls import GONE
 from som_tools.mcp.client import Client
 
-__all__ = ["keep_told"]
+__all__ = ["LOGGER", "keep_told"]
 
 LOOK_S = 0.25
 """Seconds from one look at the client's sessions to the next."""
 MOVING_S = 1.0
 """Least seconds between two messages that one resource changed: a camera moves on thirty times a second."""
+EVENTS = 20
+"""Events of a watch that one look tells, the newest; the resource `…/watches` has more."""
+LOGGER = "som_agent.watches"
+"""The logger that events are told under, at level "notice"."""
+
+
+@dataclass
+class _Told:
+    """What a client knows by now: its sessions, each resource's state and when that was told, events."""
+
+    sessions: list[str] = field(default_factory=list)
+    updates: dict[str, tuple[object, float]] = field(default_factory=dict)
+    events: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass
+class _Seen:
+    """What there is: sessions, how many events each watch had, the newest of them, the resources' states."""
+
+    sessions: list[str]
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    events: dict[tuple[str, str], list[WatchEvent]] = field(default_factory=dict)
+    states: dict[str, object] = field(default_factory=dict)
 
 
 async def keep_told(client: Client) -> None:
     """Tell a client of changes for as long as it is there."""
-    known: list[str] = []
-    told: dict[str, tuple[object, float]] = {}  # resource → what it was, and when that was told
+    told = _Told()
     while True:
         # Nothing moves by itself where nothing is open.
-        with anyio.move_on_after(LOOK_S if known else None):
+        with anyio.move_on_after(LOOK_S if told.sessions else None):
             await client.stir.wait()
         client.stir = anyio.Event()
         if client.peer is None:
             continue
+        # In a thread: a session that takes in a frame lets nobody look meanwhile.
+        seen = await anyio.to_thread.run_sync(_look, client)
         try:
-            ids = [opened.id for opened in client.store.all(client.call())]
-            if ids != known:
-                known = ids
-                await client.peer.send_resource_list_changed()
-            await _tell_updates(client, client.peer, ids, told)
+            await _tell(client, client.peer, seen, told)
         except GONE:  # the client went away; the server ends what is left of it
             return
 
 
-async def _tell_updates(
-    client: Client, peer: ServerSession, ids: list[str], told: dict[str, tuple[object, float]]
-) -> None:
-    for address in told.keys() - client.subscribed:
-        del told[address]
-    for address in sorted(client.subscribed):
-        try:
-            opened = resources.opened_of(client, address)
-        except InputError:  # closed since
+def _look(client: Client) -> _Seen:
+    own = client.store.all(client.call())
+    seen = _Seen([opened.id for opened in own])
+    seen.states[resources.SESSIONS] = tuple(seen.sessions)
+    for opened in own:
+        watches = client.watches(opened)
+        for watch in watches:
+            key, events = (opened.id, watch.id), watch.events
+            seen.counts[key], seen.events[key] = watch.dropped + len(events), events[-EVENTS:]
+        newest = opened.session.newest
+        moved = (None if newest is None else newest.index, opened.ended)
+        for kind in ("frame", "tracks"):
+            seen.states[resources.uri(opened.id, kind)] = moved
+        seen.states[resources.uri(opened.id, "watches")] = tuple(
+            (watch.id, watch.done, seen.counts[opened.id, watch.id]) for watch in watches
+        )
+    return seen
+
+
+async def _tell(client: Client, peer: ServerSession, seen: _Seen, told: _Told) -> None:
+    if seen.sessions != told.sessions:
+        told.sessions = seen.sessions
+        for key in [key for key in client.watched if key[0] not in seen.sessions]:
+            client.watched.pop(key, None)
+        await peer.send_resource_list_changed()
+    before, told.events = told.events, seen.counts
+    for key, events in seen.events.items():
+        new = seen.counts[key] - before.get(key, 0)
+        for event in events[-new:] if new and client.wants("notice") else []:
+            await peer.send_log_message("notice", {"session": key[0], **event.to_json()}, LOGGER)
+    for address in client.subscribed - seen.states.keys():
+        if not resources.exists(client, address):  # and was not opened a moment ago
             client.subscribed.discard(address)
-            continue
-        if opened is None:
-            state: object = tuple(ids)
-        else:
-            newest = opened.session.newest
-            state = (None if newest is None else newest.index, opened.ended)
-        now = time.monotonic()
-        if address not in told:  # what it was when it was subscribed to, the client reads itself
-            told[address] = (state, -MOVING_S)
-        before, when = told[address]
-        if state != before and now - when >= MOVING_S:
-            told[address] = (state, now)
+    for address in told.updates.keys() - client.subscribed:
+        del told.updates[address]
+    for address in sorted(client.subscribed & seen.states.keys()):
+        now, state = time.monotonic(), seen.states[address]
+        # What it was when it was subscribed to, the client reads itself.
+        was, when = told.updates.setdefault(address, (state, now - MOVING_S))
+        is_moving = address.endswith(("/frame", "/tracks"))
+        if state != was and (not is_moving or now - when >= MOVING_S):
+            told.updates[address] = (state, now)
             await peer.send_resource_updated(AnyUrl(address))

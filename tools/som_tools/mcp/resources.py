@@ -5,6 +5,7 @@
 | `som://sessions` | the client's sessions, JSON |
 | `som://sessions/{session}/frame` | the newest marked frame, PNG |
 | `som://sessions/{session}/tracks` | the mark table, and when and where each mark was seen, JSON |
+| `som://sessions/{session}/watches` | what is watched for, and what has happened, JSON |
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from som_tools.actions.pictures import LONG_PX, png
 from som_tools.mcp.client import Client
 from som_tools.sessions import Opened
 
-__all__ = ["SESSIONS", "listed", "opened_of", "read", "templates", "uri"]
+__all__ = ["SESSIONS", "exists", "listed", "opened_of", "read", "templates", "uri"]
 
 SESSIONS = "som://sessions"
 MARKS = 200
 """Marks whose tracks are told, those seen last; the number of all is told with them."""
 SPANS = 20
 """Spans of time told of each mark, the newest."""
+
+EVENTS = 50
+"""Events told of each watch, the newest."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,14 @@ class _Kind:
 
     description: str
     mime: str
-    read: Callable[[Opened], dict[str, Any] | bytes]
+    read: Callable[[Client, Opened], dict[str, Any] | bytes]
 
 
-def _frame(opened: Opened) -> bytes:
+def _frame(_: Client, opened: Opened) -> bytes:
     return png(opened.newest.look(LONG_PX).image)
 
 
-def _tracks(opened: Opened) -> dict[str, Any]:
+def _tracks(_: Client, opened: Opened) -> dict[str, Any]:
     history = opened.session.history
     seen_last = sorted(history.traces, key=lambda mark: -_last_seen(history.traces[mark]))
     told = sorted(seen_last[:MARKS])
@@ -78,6 +82,15 @@ def _track(info: MarkInfo, trace: Trace, history: History) -> dict[str, Any]:
     }
 
 
+def _watches(client: Client, opened: Opened) -> dict[str, Any]:
+    told = []
+    for watch in client.watches(opened):
+        written = watch.to_json()
+        dropped = written["dropped"] + max(len(written["events"]) - EVENTS, 0)
+        told.append({**written, "events": written["events"][-EVENTS:], "dropped": dropped})
+    return {**_standing(opened), "watches": told}
+
+
 def _standing(opened: Opened) -> dict[str, Any]:
     newest = opened.session.newest
     return {
@@ -95,6 +108,7 @@ def _standing(opened: Opened) -> dict[str, Any]:
 KINDS = {
     "frame": _Kind("the newest frame with its marks", "image/png", _frame),
     "tracks": _Kind("every mark: its state, when and where it was seen", "application/json", _tracks),
+    "watches": _Kind("what is watched for, and what has happened", "application/json", _watches),
 }
 
 
@@ -151,6 +165,15 @@ def opened_of(client: Client, address: str) -> Opened | None:
     return client.store.get(found[1], client.call())
 
 
+def exists(client: Client, address: str) -> bool:
+    """Whether there is such a resource for a client."""
+    try:
+        opened_of(client, address)
+    except InputError:
+        return False
+    return True
+
+
 def read(client: Client, address: str) -> tuple[dict[str, Any] | bytes, str]:
     """What a resource holds, and its MIME type.
 
@@ -162,4 +185,4 @@ def read(client: Client, address: str) -> tuple[dict[str, Any] | bytes, str]:
         sessions = [_standing(own) for own in client.store.all(client.call())]
         return {"sessions": sessions}, "application/json"
     kind = KINDS[address.rsplit("/", 1)[-1]]
-    return kind.read(opened), kind.mime
+    return kind.read(client, opened), kind.mime

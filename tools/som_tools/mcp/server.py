@@ -113,6 +113,10 @@ def tool_of(action: Action[Any], *, reaches_out: bool) -> Tool:
         title=title,
         description=action.description,
         inputSchema=action.form.model_json_schema(),
+        outputSchema={
+            "type": "object",
+            "properties": {key: {"description": meaning} for key, meaning in action.keys.items()},
+        },
         annotations=ToolAnnotations(
             title=title,
             readOnlyHint=not action.changes,
