@@ -104,6 +104,18 @@ class LiveSession:
             seen = rehearsal.step(_colored(labels), time=float(k))
             _ = seen.image
 
+    @property
+    def budget_ms(self) -> float | None:
+        """Most milliseconds that a step may take on average; it may be changed between steps."""
+        return None if self._budget is None else self._budget.budget_ms
+
+    @budget_ms.setter
+    def budget_ms(self, budget_ms: float) -> None:
+        new = Budget(budget_ms, len(self._levels))  # which says what makes no sense
+        if self._budget is None:
+            self._budget = new
+        self._budget.budget_ms = budget_ms
+
     def step(self, frame: Frame) -> MarkedFrame:
         """Take the next frame; see `Session.step`."""
         start = self._clock()

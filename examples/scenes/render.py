@@ -20,7 +20,7 @@ from examples.scenes.meshes import Mesh
 from examples.scenes.model import Camera, Labels, Pose, SceneFrame, Script
 from som_agent.video.frame import Image
 
-__all__ = ["render"]
+__all__ = ["FAR", "NEAR", "add_body", "matrices", "render"]
 
 SHUTTER = 1 / 60  # seconds
 LIGHT_SPREAD = 0.06  # radius of the lamp as seen from the scene, in radians
@@ -69,9 +69,9 @@ class _Stage:
         self._script = script
         with tempfile.TemporaryDirectory() as folder:
             for prop in script.props:
-                self._add(prop.mesh, prop.pose, prop.rgb, prop.texture, Path(folder))
+                add_body(self._client, prop.mesh, prop.pose, prop.rgb, prop.texture, Path(folder))
             self._bodies = [
-                self._add(actor.mesh, actor.path(0.0), actor.rgb, actor.texture, Path(folder))
+                add_body(self._client, actor.mesh, actor.path(0.0), actor.rgb, actor.texture, Path(folder))
                 for actor in script.actors
             ]
         # Body number -> object id; the last entry answers for -1, where there is nothing.
@@ -81,28 +81,6 @@ class _Stage:
 
     def close(self) -> None:
         self._bullet.disconnect(self._client)
-
-    def _add(
-        self, mesh: Mesh, pose: Pose, rgb: tuple[int, int, int], texture: Image | None, folder: Path
-    ) -> int:
-        bullet, client = self._bullet, self._client
-        shape = bullet.createVisualShape(
-            bullet.GEOM_MESH,
-            vertices=mesh.vertices.tolist(),
-            normals=mesh.normals.tolist(),
-            uvs=mesh.uvs.tolist(),
-            indices=mesh.indices.tolist(),
-            rgbaColor=[channel / 255 for channel in rgb] + [1.0],
-            specularColor=[0.0, 0.0, 0.0],
-            physicsClientId=client,
-        )
-        body: int = bullet.createMultiBody(0, -1, shape, pose.position, pose.rotation, physicsClientId=client)
-        if texture is not None:
-            path = str(folder / f"{body}.png")
-            cv2.imwrite(path, texture[..., ::-1])
-            loaded = bullet.loadTexture(path, physicsClientId=client)
-            bullet.changeVisualShape(body, -1, textureUniqueId=loaded, physicsClientId=client)
-        return body
 
     def expose(
         self, time: float, size: tuple[int, int], samples: int
@@ -136,7 +114,7 @@ class _Stage:
                 body, pose.position, pose.rotation, physicsClientId=self._client
             )
         w, h = size
-        view, projection = _matrices(script.camera(time), size, shift)
+        view, projection = matrices(script.camera(time), size, shift)
         _, _, rgba, _, segments = bullet.getCameraImage(
             w,
             h,
@@ -156,7 +134,52 @@ class _Stage:
         return rgb, self._ids[np.asarray(segments).reshape(h, w)]
 
 
-def _matrices(
+def add_body(
+    client: int,
+    mesh: Mesh,
+    pose: Pose,
+    rgb: tuple[int, int, int],
+    texture: Image | None,
+    folder: Path,
+    *,
+    collision: int = -1,
+) -> int:
+    """Put a thing into a PyBullet world; returns its number there.
+
+    Args:
+        client: the world.
+        mesh: its surface.
+        pose: where it stands.
+        rgb: its colour, 0 to 255, multiplied with the texture.
+        texture: `[n, n, 3] uint8` RGB, or None.
+        folder: for the texture's file, which PyBullet reads at once.
+        collision: a collision shape of that world, -1 for a thing that everything passes through.
+    """
+    import pybullet
+
+    bullet: Any = pybullet
+    shape = bullet.createVisualShape(
+        bullet.GEOM_MESH,
+        vertices=mesh.vertices.tolist(),
+        normals=mesh.normals.tolist(),
+        uvs=mesh.uvs.tolist(),
+        indices=mesh.indices.tolist(),
+        rgbaColor=[channel / 255 for channel in rgb] + [1.0],
+        specularColor=[0.0, 0.0, 0.0],
+        physicsClientId=client,
+    )
+    body: int = bullet.createMultiBody(
+        0, collision, shape, pose.position, pose.rotation, physicsClientId=client
+    )
+    if texture is not None:
+        path = str(folder / f"{body}.png")
+        cv2.imwrite(path, texture[..., ::-1])
+        loaded = bullet.loadTexture(path, physicsClientId=client)
+        bullet.changeVisualShape(body, -1, textureUniqueId=loaded, physicsClientId=client)
+    return body
+
+
+def matrices(
     camera: Camera, size: tuple[int, int], shift: tuple[float, float]
 ) -> tuple[list[float], list[float]]:
     """OpenGL view and projection matrices, column after column; `shift` moves the picture by pixels."""

@@ -36,8 +36,14 @@ _ISO_BOXES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"w
 
 
 @contextmanager
-def open_video_file(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and find its video stream; nothing is decoded.
+def open_video_file(
+    path: Path, max_pixels: int | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file and find its video stream; FFmpeg may decode a few frames to know what they are like.
+
+    Args:
+        path: the file.
+        max_pixels: of a frame; the decoder refuses larger ones before it has memory for them.
 
     Raises:
         InputError: it is missing, unreadable, empty, no video, or without a picture; also a playlist, since
@@ -58,9 +64,10 @@ def open_video_file(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise InputError(f"{path} is a playlist, which names other files: name the video itself")
     if is_text(head):
         raise InputError(f"{path} is not a video that can be read: {_UNKNOWN}")
+    limits = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
     try:
         # The whole path and one protocol: FFmpeg takes a name like "concat:a|b" for more than a name.
-        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file", **limits})
     except (av.FFmpegError, UnicodeError) as error:
         boxes = _boxes(path)
         if boxes and b"moov" not in dict(boxes):
@@ -74,7 +81,9 @@ def open_video_file(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise InputError(f"{path} is not a video that can be read: {_UNKNOWN}")
         if kind.endswith("_pipe"):
             raise InputError(f"{path} holds a picture, not a video: name it .{kind.removesuffix('_pipe')}")
-        yield container, video_stream(container, str(path))
+        stream = video_stream(container, str(path))
+        stream.codec_context.options = limits
+        yield container, stream
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -118,14 +127,14 @@ class FileIndex:
     expected: int | None
 
 
-def index_file(path: Path, first_pts: int | None) -> FileIndex:
+def index_file(path: Path, first_pts: int | None, max_pixels: int | None = None) -> FileIndex:
     """Walk through a file's packets undecoded; `first_pts` is that of the first frame that decodes."""
     import av
 
     pts, dts = array("q"), array("q")
     timed, clock, discarded, last_ticks, missing = True, True, 0, 0, ""
     cut = ends_early(path)
-    with open_video_file(path) as (container, stream):
+    with open_video_file(path, max_pixels) as (container, stream):
         try:
             for packet in container.demux(stream):
                 if cut and packet.is_corrupt:  # the half packet at the cut

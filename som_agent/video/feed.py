@@ -42,6 +42,8 @@ class Feed(VideoSource):
 
     Args:
         source: the number of a camera or an address.
+        max_pixels: of a frame; the iteration refuses larger ones.
+        confined: nothing but an address itself is opened; see `NetworkStream`.
 
     Attributes:
         size, fps, is_live: known once the first frame is there; before, the size is (0, 0).
@@ -50,7 +52,8 @@ class Feed(VideoSource):
     frame_count = None
     duration = None
 
-    def __init__(self, source: str | int) -> None:
+    def __init__(self, source: str | int, *, max_pixels: int | None = None, confined: bool = False) -> None:
+        self._max_pixels = max_pixels
         self.name = printable(str(source))
         self.size, self.fps, self.is_live = (0, 0), None, True
         # Not as an argument: those can be read by everyone on the machine, and addresses hold passwords.
@@ -62,7 +65,8 @@ class Feed(VideoSource):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(source).encode() + b"\n")
+        asked = {"source": source, "max_pixels": max_pixels, "confined": confined}
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         self._process.stdin.flush()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -79,6 +83,9 @@ class Feed(VideoSource):
                 self.fps, self.is_live = told["fps"], told["is_live"]
                 continue
             w, h = told["size"]
+            if self._max_pixels is not None and w * h > self._max_pixels:
+                most = self._max_pixels
+                raise InputError(f"{self.name} gives {w}x{h} pixels, more than the {most} that are allowed")
             image: Image = np.empty((h, w, 3), np.uint8)
             if pipe.readinto(image.reshape(-1).data) < image.nbytes:
                 break
@@ -122,17 +129,17 @@ class _AsSent(NetworkStream):
 
 
 def main() -> None:
-    """The child: frames of the source that stdin names go to stdout until either is closed."""
+    """The child: frames of the source that stdin asks for go to stdout until either is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     line = b""
     while not line.endswith(b"\n"):
         line += os.read(0, 1)
-    source = json.loads(line)
+    asked = json.loads(line)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what libraries print must not get among the frames
     try:
-        _deliver(pipe, source)
+        _deliver(pipe, **asked)
     except SomError as error:
         _send(pipe, {"refused": str(error)})
     except BrokenPipeError:
@@ -146,9 +153,9 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def _deliver(pipe: IO[bytes], source: str | int) -> None:
+def _deliver(pipe: IO[bytes], source: str | int, max_pixels: int | None, confined: bool) -> None:
     number = camera_number(source)
-    stream = _open(source, number)
+    stream = _open(source, number, max_pixels, confined)
     _send(pipe, {"fps": stream.fps, "is_live": stream.is_live})
     name, index, start = printable(str(source)), 0, time.monotonic()
     problem = None
@@ -165,9 +172,9 @@ def _deliver(pipe: IO[bytes], source: str | int) -> None:
     _send(pipe, {"ended": problem})
 
 
-def _open(source: str | int, number: int | None) -> Stream:
+def _open(source: str | int, number: int | None, max_pixels: int | None, confined: bool) -> Stream:
     if number is None:
-        return _AsSent(str(source))
+        return _AsSent(str(source), max_pixels=max_pixels, confined=confined)
     from som_agent.video.cameras import CameraStream
 
     return CameraStream(number)

@@ -35,7 +35,9 @@ class FileReader(PyavReader):
         """Decode with decord as far as it goes, and with PyAV from there on."""
         done = 0
         fits = len(self.times) * self.size[0] * self.size[1] * 3 <= _READ_AHEAD_BYTES
-        reader = _decord(self.path) if indices and fits and self.form in _TRUSTED_FORMATS else None
+        # decord knows no limit of pixels, and a frame in the middle may be larger than the first one.
+        suits = fits and self.max_pixels is None and self.form in _TRUSTED_FORMATS
+        reader = _decord(self.path) if indices and suits else None
         if reader is not None and self._agrees(reader):
             for number, image in _decode(reader, indices):
                 if image.shape != (self.size[1], self.size[0], 3):  # wrong for widths below 64

@@ -11,7 +11,7 @@ import numpy as np
 from som_agent.errors import InputError
 from som_agent.video.frame import Image
 from som_agent.video.kinds import PICTURE_SUFFIXES, is_picture
-from som_agent.video.pictures import picture_size, read_image
+from som_agent.video.pictures import check_pixels, picture_size, read_image
 from som_agent.video.readers import Reader, UnreadableError
 
 __all__ = ["FolderReader", "natural_order", "picture_files"]
@@ -40,7 +40,7 @@ class FolderReader(Reader):
 
     missing = ""
 
-    def __init__(self, folder: Path, fps: float | None) -> None:
+    def __init__(self, folder: Path, fps: float | None, max_pixels: int | None = None) -> None:
         self.fps = FOLDER_FPS if fps is None else fps
         self._files = picture_files(folder)
         count = len(self._files)
@@ -49,6 +49,7 @@ class FolderReader(Reader):
         self.duration = count / self.fps
         # All headers now, so that a long run does not stop in the middle for a stray picture.
         self.size = picture_size(self._files[0])
+        check_pixels(self._files[0], self.size, max_pixels)  # the others have the same size
         for file in self._files:
             size = picture_size(file)
             if size != self.size:

@@ -25,20 +25,37 @@ _TIMEOUT_SECONDS = 10.0
 _WITHOUT_CLOCK = {"mpjpeg", "mjpeg"}
 
 
-class NetworkStream(Stream):
-    """A stream from an address. It is live if it does not say how long it is."""
+# Containers and bare codecs that hold pictures; lists of other addresses (HLS, DASH, SDP files) are not here.
+_CONFINED = {
+    "format_whitelist": "asf,avi,flv,h264,hevc,live_flv,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,"
+    "mpjpeg,nut,ogg,rtp,rtsp,webm",
+    "max_redirects": "0",
+}
 
-    def __init__(self, address: str) -> None:
+
+class NetworkStream(Stream):
+    """A stream from an address. It is live if it does not say how long it is.
+
+    Args:
+        address: rtsp://, http://, ….
+        max_pixels: of a frame; the decoder refuses larger ones.
+        confined: nothing but this address is opened: no redirect is followed, no list of addresses read.
+    """
+
+    def __init__(self, address: str, *, max_pixels: int | None = None, confined: bool = False) -> None:
         import av
 
         name = printable(address)
         options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
+        limits = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
+        options |= limits | (_CONFINED if confined else {})
         try:
             self._container = av.open(address, options=options, timeout=_TIMEOUT_SECONDS)
         except (av.FFmpegError, UnicodeError) as error:
             raise InputError(f"{name} cannot be opened: {_reason(error)}") from error
         try:
             stream = video_stream(self._container, name)
+            stream.codec_context.options = limits
             duration = self._container.duration
             self.is_live = duration is None
             self.duration = None if duration is None else duration / av.time_base

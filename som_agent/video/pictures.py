@@ -19,7 +19,7 @@ from som_agent.video.readers import Reader, UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["PictureReader", "picture_size", "read_image", "write_image"]
+__all__ = ["PictureReader", "check_pixels", "picture_size", "read_image", "write_image"]
 
 # What Pillow raises for files that are not pictures, or broken ones.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
@@ -102,6 +102,17 @@ def write_image(path: str | Path, image: Image) -> Path:
     return path
 
 
+def check_pixels(path: Path, size: tuple[int, int], max_pixels: int | None) -> None:
+    """Refuse a picture that is too large, before it is decoded.
+
+    Raises:
+        InputError: it has more pixels than `max_pixels`.
+    """
+    w, h = size
+    if max_pixels is not None and w * h > max_pixels:
+        raise InputError(f"{path} has {w}x{h} pixels, more than the {max_pixels} of a frame that are allowed")
+
+
 class PictureReader(Reader):
     """One picture as a source of one frame, without a clock."""
 
@@ -110,8 +121,9 @@ class PictureReader(Reader):
     missing = ""
     expected = 1
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_pixels: int | None = None) -> None:
         self._path = path
+        check_pixels(path, picture_size(path), max_pixels)
         image = read_image(path)
         self.size = (image.shape[1], image.shape[0])
         self.times = np.zeros(1)

@@ -22,11 +22,19 @@ __all__ = ["PyavReader", "upright", "upright_size"]
 
 
 class PyavReader(Reader):
-    """A video file. Opening decodes its first frame and walks through its packets once."""
+    """A video file. Opening decodes its first frame and walks through its packets once.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with open_video_file(path) as (container, stream):
+    Args:
+        path: the file.
+        max_pixels: of a frame; the decoder takes larger ones for damage. None for no limit.
+    """
+
+    def __init__(self, path: Path, max_pixels: int | None = None) -> None:
+        self.path, self.max_pixels = path, max_pixels
+        self._damage = "is damaged"
+        if max_pixels is not None:
+            self._damage += f" or has frames of more than {max_pixels} pixels"
+        with open_video_file(path, max_pixels) as (container, stream):
             self._cut = ends_early(path)
             try:
                 first = next(self._decoded(container, stream), None)
@@ -36,7 +44,7 @@ class PyavReader(Reader):
                 why = "is cut off within its first frame" if self._cut else "has no frames"
                 raise InputError(f"{path} {why}: nothing can be read")
             self.size, self.form = upright_size(first), container.format.name
-        index = index_file(path, first.pts)
+        index = index_file(path, first.pts, max_pixels)
         self._ticks, self.times = index.ticks, index.times
         self.fps, self.duration = index.fps, index.duration
         self.missing, self.expected = index.missing, index.expected
@@ -65,7 +73,7 @@ class PyavReader(Reader):
         import av
 
         number = -1
-        with open_video_file(self.path) as (container, stream):
+        with open_video_file(self.path, self.max_pixels) as (container, stream):
             if self._ticks is not None and start > 0:
                 try:
                     container.seek(int(self._ticks[start]), stream=stream)
@@ -116,7 +124,7 @@ class PyavReader(Reader):
             ) as error:  # the latter where damage looks like one more stream
                 if not begun:
                     continue  # recordings may begin between keyframes: nothing to decode from yet
-                raise UnreadableError("is damaged", after=-1) from error
+                raise UnreadableError(self._damage, after=-1) from error
             yield from frames
             if at_cut:
                 return

@@ -69,6 +69,7 @@ def open_video(
     end: float | None = None,
     every: int = 1,
     fps: float | None = None,
+    max_pixels: int | None = None,
 ) -> VideoSource:
     """Open anything that has frames.
 
@@ -82,6 +83,7 @@ def open_video(
         end: seconds from the first frame; this and later frames are left out.
         every: deliver every N-th frame, counted from the first one delivered.
         fps: frames a second of a folder, 24 if not given; nothing else takes it.
+        max_pixels: most pixels of a frame of a file or a folder; what has more is not decoded.
 
     Returns:
         The source. Damage that leaves frames to be read shows in its `problem` during the iteration.
@@ -98,9 +100,9 @@ def open_video(
     if number is None and not is_address(str(given)):
         path = Path(str(given))
         if os.path.isdir(path):  # Path.is_dir raises where a name is too long
-            return _Stored(name, _folder(path, fps), start, end, every)
+            return _Stored(name, _folder(path, fps, max_pixels), start, end, every)
         _refuse_fps(name, fps)
-        return _Stored(name, _file(path), start, end, every)
+        return _Stored(name, _file(path, max_pixels), start, end, every)
     _refuse_fps(name, fps)
     return _Streamed(name, _stream(str(given), number), start, end, every)
 
@@ -190,21 +192,21 @@ class _Streamed(VideoSource):
         self._stream.close()
 
 
-def _folder(path: Path, fps: float | None) -> Reader:
+def _folder(path: Path, fps: float | None, max_pixels: int | None) -> Reader:
     from som_agent.video.folders import FolderReader
 
-    return FolderReader(path, fps)
+    return FolderReader(path, fps, max_pixels)
 
 
-def _file(path: Path) -> Reader:
+def _file(path: Path, max_pixels: int | None) -> Reader:
     check_regular(path)
     if is_picture(path):
         from som_agent.video.pictures import PictureReader
 
-        return PictureReader(path)
+        return PictureReader(path, max_pixels)
     from som_agent.video.files import FileReader
 
-    return FileReader(path)
+    return FileReader(path, max_pixels)
 
 
 def _stream(source: str, camera: int | None) -> Stream:

@@ -12,6 +12,14 @@ from som_agent.video.containers import is_text
 __all__ = ["allowed_source", "resolved_roots"]
 
 
+_PICTURES = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8"),
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"P%d" % kind for kind in range(1, 8)),
+)
+"""What pictures begin with, beside WebP: PNG, JPEG, BMP, GIF, TIFF and the portable maps."""
+
+
 def resolved_roots(roots: Sequence[str | Path]) -> tuple[Path, ...]:
     """Absolute folders, free of links.
 
@@ -34,7 +42,8 @@ def allowed_source(source: str, roots: Sequence[Path]) -> Path:
 
     Links are followed first and the place where they end decides. A relative path is looked for in each root
     in turn. Cameras, network addresses, devices and pipes are not files and are refused, and so are texts:
-    video decoders read playlists, which name other files wherever those lie.
+    video decoders read playlists, which name other files wherever those lie. What is found may be another
+    file by the time it is opened: see `som_tools.sessions.files`.
 
     Args:
         source: what the model wrote.
@@ -56,13 +65,15 @@ def allowed_source(source: str, roots: Sequence[Path]) -> Path:
             raise outside
         for path in places:
             if path.is_file():
-                if not is_picture(path) and _is_text(path):
-                    raise InputError(f"{source!r} is a text, perhaps a playlist, and not a video")
+                _check_content(path, source)
                 return path
             if path.is_dir():
-                if all(_is_inside(file.resolve(), roots) for file in picture_files(path)):
-                    return path
-                raise outside
+                files = picture_files(path)
+                if not all(_is_inside(file.resolve(), roots) for file in files):
+                    raise outside
+                for file in files:
+                    _check_content(file, str(Path(source) / file.name))
+                return path
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte, no right to look
         raise InputError(f"{source!r} cannot be looked up: {error}; allowed: files in {inside}") from error
     raise InputError(f"there is no video, picture or folder of pictures {source!r} in {inside}")
@@ -72,6 +83,12 @@ def _is_inside(path: Path, roots: Sequence[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _is_text(path: Path) -> bool:
+def _check_content(path: Path, source: str) -> None:
+    """Refuse texts, and under a picture's name all that is none: Pillow knows formats that run programs."""
     with path.open("rb") as file:
-        return is_text(file.read(4096))
+        head = file.read(4096)
+    if not is_picture(path):
+        if is_text(head):
+            raise InputError(f"{source!r} is a text, perhaps a playlist, and not a video")
+    elif head and not (head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")):
+        raise InputError(f"{source!r} is not a picture that can be read: its content is of no known format")

@@ -20,8 +20,8 @@ def number(name: str, value: float, least: float, most: float) -> float:
     Raises:
         InputError: it is none, or out of them.
     """
-    if not (math.isfinite(value) and least <= value <= most):
-        raise InputError(f"{name} must be from {least:g} to {most:g}, got {value:g}")
+    if not least <= value <= most:
+        raise InputError(f"{name} must be from {least:g} to {most:g}, got {value}")
     return value
 
 
@@ -107,8 +107,9 @@ def newest_sight(history: History, mark: int) -> int:
     seen = np.flatnonzero(trace.states == VISIBLE)
     last = f"{trace.times[seen[-1]]:.2f} s" if len(seen) else "no time that is remembered"
     raise InputError(
-        f"mark [{label}] is {state} now, at {history.times[now]:.2f} s, and must be visible; it was last "
-        f"seen at {last}: open the video again with until_s at that time, or play on until it comes back"
+        f"mark [{label}] is {state} now ({history.times[now]:.2f} s) and must be visible; it was "
+        f"last seen at {last}: play on until it comes back, or open the video again with end_s at that time, "
+        "where marks are numbered anew"
     )
 
 

@@ -68,6 +68,8 @@ class CombineForm(SessionForm):
 def _mark(store: SessionStore, form: MarkForm, call: Call) -> Outcome:
     if len(form.points) > POINTS:
         raise InputError(f"points must be at most {POINTS}, got {len(form.points)}")
+    if not set(form.labels) <= {0, 1}:
+        raise InputError(f"labels must be 1 (on the thing) or 0 (off it), got {form.labels}")
     opened = store.get(form.session, call)
     mark = known_mark(opened.session.history, form.mark) if form.mark.strip() else None
     box = tuple(form.box) or None

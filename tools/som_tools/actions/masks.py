@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
-from som_agent.errors import InputError
+from som_agent.errors import InputError, SomError
 from som_agent.history import VISIBLE, History, Trace
 from som_agent.rle import decode
 from som_agent.runs.exports import export
@@ -62,17 +63,19 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         chosen = whole_span(history, form.start_s, form.end_s)
     frames = history.frames[chosen]
     rows = {mark: _rows(history.traces[mark], frames) for mark in marks}
-    count = sum(map(len, rows.values()))
+    found = sum(map(len, rows.values()))
     times = history.times[chosen]
     when = f"from {times[0]:.2f} to {times[-1]:.2f} s"
-    if not count:
+    if not found:
         names = labels([history.marks[mark].label for mark in marks])
         raise InputError(f"no mask of {names}: not visible {when}; describe_mark says when each is visible")
     most = IN_DATA if form.form == "rle" else IN_FILES
+    count = max(found, len(frames)) if form.form == "png" else found  # a picture a frame
     if count > most:
         less = "a shorter time, or png or coco, which write files" if form.form == "rle" else "a shorter time"
+        what = "pictures" if form.form == "png" else "masks"
         raise InputError(
-            f"{count} masks {when} are more than the {most} that {form.form} gives: choose fewer marks or {less}"
+            f"{count} {what} {when} are more than the {most} of {form.form}: choose fewer marks or {less}"
         )
     cut = _source_sized(history, marks, rows, chosen, call)
     masks = _listed(cut, with_codes=form.form == "rle")
@@ -83,13 +86,13 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         "size": list(history.size[::-1]),
         "frames": frames.tolist()[:ROWS],
         "times": [round(float(time), 3) for time in times[:ROWS]],
-        "count": count,
+        "count": found,
         "masks": masks[:ROWS],
         "not_visible": hidden,
         "folder": None,
         "files": [],
     }
-    lines = [f"{count} masks of {labels([history.marks[mark].label for mark in marks])} {when}:"]
+    lines = [f"{found} masks of {labels([history.marks[mark].label for mark in marks])} {when}:"]
     if form.form == "rle":
         lines += [f"[{m['label']}] {m['time']:.2f} s: {m['area']} px" for m in masks[:8]]
         lines.append(f"the codes are in the data, at {history.size[0]}x{history.size[1]} px")
@@ -172,13 +175,18 @@ def _listed(cut: History, *, with_codes: bool) -> list[dict[str, Any]]:
 
 def _written(store: SessionStore, opened: Opened, cut: History, form: str) -> tuple[Path, list[str]]:
     """Write the files; their folder and their names in it."""
-    folder = store.access.folder("masks")
+    folder = store.outputs.folder("masks")
     settings = opened.session.settings
     run = Run(folder, {}, opened.name, None, cut, settings.style, settings.max_marks)
-    if form == "coco":
-        export(run, "coco", folder / "masks.json")
-    else:
-        export(run, "davis", folder)
+    try:
+        if form == "coco":
+            export(run, "coco", folder / "masks.json")
+        else:
+            export(run, "davis", folder)
+        store.outputs.check(folder / "masks.json")
+    except SomError:  # more than is allowed is not kept
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder, sorted(path.name for path in folder.iterdir())
 
 
@@ -196,8 +204,7 @@ EXPORT = Action(
         "frames": f"source numbers of the frames, at most {ROWS}",
         "times": "their seconds",
         "count": "how many masks there are",
-        "masks": f"a row each, at most {ROWS}: mark, label, frame, time, area, box; with rle their codes: size, "
-        "counts",
+        "masks": f"a row each, at most {ROWS}: mark, label, frame, time, area, box; with rle: size, counts",
         "not_visible": "labels of the marks that have no mask then",
         "folder": "where files were written, or null",
         "files": f"their names, at most {ROWS}",

@@ -32,11 +32,18 @@ _OVERVIEW = {
 class OpenForm(Form):
     """What a model fills in to open a video."""
 
-    source: str = Field(description="Path of a video file, a picture or a folder of pictures")
+    source: str = Field(
+        description="Path of a video file, a picture or a folder of pictures; where that is allowed also a "
+        'camera, "0", or the address of a stream, "rtsp://…"'
+    )
     start_s: float | None = Field(None, description="Seconds at which to begin")
     end_s: float | None = Field(None, description="Seconds at which the video ends for you")
     until_s: float | None = Field(
         None, description="Watch only this far for now, in seconds; go on with play. Left out: to the end"
+    )
+    live: bool = Field(
+        False,
+        description="Play a file at its own pace as a camera would; cameras and streams always are live",
     )
 
 
@@ -86,12 +93,13 @@ def _standing(opened: Opened, history: History) -> str:
 
 def _open(store: SessionStore, form: OpenForm, call: Call) -> Outcome:
     check_seconds(start_s=form.start_s, end_s=form.end_s, until_s=form.until_s)
-    opened = store.open(form.source, call, start_s=form.start_s, end_s=form.end_s)
+    opened = store.open(form.source, call, start_s=form.start_s, end_s=form.end_s, live=form.live)
     try:
-        opened.play(form.until_s, call)
+        if opened.kind == "stored" or form.until_s is not None:  # a live one has its first frame
+            opened.play(form.until_s, call)
         return overview(opened)
     except BaseException:  # a session that nobody has the id of
-        store.close(opened.id, call)
+        store.abandon(opened)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -24,6 +25,8 @@ class Opened(ABC):
         session: the session; threads may share it.
         kind: "stored", "live" or "fed".
         problem: one line saying what could not be read, or why no more frames come; None where all is well.
+        asked_s: when it was asked for last, `time.monotonic()`.
+        holders: calls that opened it, which share a stored one; see `SessionStore.abandon`.
     """
 
     kind: ClassVar[str]
@@ -31,6 +34,7 @@ class Opened(ABC):
 
     def __init__(self, id_: str, name: str, owner: str, session: Session) -> None:
         self.id, self.name, self.owner, self.session = id_, name, owner, session
+        self.asked_s, self.holders = time.monotonic(), 0
 
     @property
     def newest(self) -> MarkedFrame:
@@ -67,9 +71,15 @@ class Opened(ABC):
 
         Raises:
             StoppedError: the caller went away; the session stays where it is by then.
-            InputError: nothing to wait for without an end, or a frame that cannot be used.
+            InputError: nothing to wait for without an end, a frame that cannot be used, or the session was
+                closed meanwhile.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let files, cameras and threads go."""
+        """Let files, cameras and threads go, within about a second; who waits in `play` is told."""
+
+    def is_at(self, until_s: float | None) -> bool:
+        """Whether the newest frame is at `until_s` or later; never where that is None."""
+        newest = self.session.newest
+        return until_s is not None and newest is not None and newest.time >= until_s

@@ -1,0 +1,1 @@
+"""A robot that finds things in a room by what som-agent's tools tell it; see docs/robot.md."""
