@@ -39,7 +39,7 @@ class Client:
         store: the sessions of all clients.
         owner: whose sessions in `store` are its own; never told to anybody.
         peer: what takes its messages; None until the first request.
-        subscribed: resources that it wants to hear of.
+        followed: resources that it wants to hear of, each with the state of which it knows.
         level: the least grave log messages that it wants.
         room: how many of its calls run at once.
         watched: its watches by session and id, those that are done included: sessions forget them.
@@ -49,7 +49,7 @@ class Client:
     store: SessionStore
     owner: str = field(default_factory=_owner)
     peer: ServerSession | None = None
-    subscribed: set[str] = field(default_factory=set)
+    followed: dict[str, object] = field(default_factory=dict)
     level: str = "info"
     room: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(CALLS))
     watched: dict[tuple[str, str], Watch] = field(default_factory=dict)

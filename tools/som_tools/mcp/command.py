@@ -71,6 +71,18 @@ def mcp(
             parser=place, metavar="DIR", help="Where files are written; a temporary folder if left out."
         ),
     ] = None,
+    allow_camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N", help="A camera that may be opened, 0 for example; may be repeated."),
+    ] = None,
+    allow_address: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="An address that may be opened, rtsp://cam.local/door; with / at its end all below it. "
+            "May be repeated.",
+        ),
+    ] = None,
     transport: Annotated[
         Transport, typer.Option(parser=_transport, metavar="stdio|http", help="How clients reach the server.")
     ] = Transport.stdio,
@@ -123,6 +135,20 @@ def mcp(
             parser=whole("--max-sessions", 1), metavar="N", help="Most sessions open at once, of all clients."
         ),
     ] = 8,
+    max_length: Annotated[
+        float,
+        typer.Option(
+            parser=number("--max-length", "in seconds, above 0", lambda value: value > 0),
+            metavar="S",
+            help="Longest stored video, or part of one, that a session takes in.",
+        ),
+    ] = 3600.0,
+    max_out_mb: Annotated[
+        int,
+        typer.Option(
+            parser=whole("--max-out-mb", 1), metavar="N", help="Most megabytes that are written in all."
+        ),
+    ] = 1000,
 ) -> None:
     """Serve the tools to MCP clients: programs in which a language model calls tools.
 
@@ -144,8 +170,8 @@ def mcp(
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="som-agent: %(message)s")
     store = SessionStore(
-        Access.to(roots, out=out),
-        quota=Quota(sessions=max_sessions),
+        Access.to(roots, out=out, cameras=allow_camera or (), addresses=allow_address or ()),
+        quota=Quota(sessions=max_sessions, seconds=max_length, out_mb=max_out_mb),
         segmenter=segmenter,
         settings=settings(max_marks, labels, "mark,mask,contour", 0.12, size, propagator, discover, embedder),
         lmm=lmm,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import socket
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -43,10 +45,12 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         OutputError: it cannot be had.
     """
+    if port > 65535:
+        raise OutputError(f"cannot serve on port {port} of {host}: ports end at 65535")
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         raise OutputError(f"cannot serve on port {port} of {host}: {reason}") from error
 
 
@@ -82,6 +86,7 @@ async def serve_http(
         door, lifespan="off", ws="none", log_level="warning", access_log=False, server_header=False,
         timeout_graceful_shutdown=2,
     )  # fmt: skip
+    logging.getLogger("mcp.server.streamable_http").addFilter(_is_no_farewell)
     async with manager.run():
         leaving = asyncio.create_task(door.end_those_who_left(keep_s))
         try:
@@ -90,6 +95,11 @@ async def serve_http(
             leaving.cancel()
             with suppress(asyncio.CancelledError):
                 await leaving
+
+
+def _is_no_farewell(record: logging.LogRecord) -> bool:
+    """Not what the package logs, with a traceback, whenever a client takes its leave."""
+    return not (record.exc_info and isinstance(record.exc_info[1], anyio.ClosedResourceError))
 
 
 @dataclass

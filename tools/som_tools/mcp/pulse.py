@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
 from mcp.server.session import ServerSession
 from pydantic import AnyUrl
 
+from som_agent.errors import InputError
 from som_agent.watches import WatchEvent
 from som_tools.mcp import resources
 from som_tools.mcp.calls import GONE
 from som_tools.mcp.client import Client
 
-__all__ = ["LOGGER", "keep_told"]
+__all__ = ["LOGGER", "keep_told", "state_of"]
 
 LOOK_S = 0.25
 """Seconds from one look at the client's sessions to the next."""
@@ -28,21 +30,36 @@ LOGGER = "som_agent.watches"
 
 @dataclass
 class _Told:
-    """What a client knows by now: its sessions, each resource's state and when that was told, events."""
+    """What a client knows by now: its sessions, how many events each watch had, when resources were told."""
 
     sessions: list[str] = field(default_factory=list)
-    updates: dict[str, tuple[object, float]] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=dict)
+    when: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class _Seen:
-    """What there is: sessions, how many events each watch had, the newest of them, the resources' states."""
+    """What there is: sessions, how many events each watch had and the newest, states of what it follows."""
 
     sessions: list[str]
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     events: dict[tuple[str, str], list[WatchEvent]] = field(default_factory=dict)
     states: dict[str, object] = field(default_factory=dict)
+
+
+def state_of(client: Client, address: str) -> object:
+    """What changes whenever a resource does.
+
+    Raises:
+        InputError: there is no such resource.
+    """
+    opened = resources.opened_of(client, address)
+    if opened is None:
+        return [own.id for own in client.store.all(client.call())]
+    if address.endswith("/watches"):
+        return [(w.id, w.done, w.dropped + len(w.events)) for w in client.watches(opened)]
+    newest = opened.session.newest
+    return None if newest is None else newest.index, opened.ended
 
 
 async def keep_told(client: Client) -> None:
@@ -66,19 +83,13 @@ async def keep_told(client: Client) -> None:
 def _look(client: Client) -> _Seen:
     own = client.store.all(client.call())
     seen = _Seen([opened.id for opened in own])
-    seen.states[resources.SESSIONS] = tuple(seen.sessions)
     for opened in own:
-        watches = client.watches(opened)
-        for watch in watches:
+        for watch in client.watches(opened):
             key, events = (opened.id, watch.id), watch.events
             seen.counts[key], seen.events[key] = watch.dropped + len(events), events[-EVENTS:]
-        newest = opened.session.newest
-        moved = (None if newest is None else newest.index, opened.ended)
-        for kind in ("frame", "tracks"):
-            seen.states[resources.uri(opened.id, kind)] = moved
-        seen.states[resources.uri(opened.id, "watches")] = tuple(
-            (watch.id, watch.done, seen.counts[opened.id, watch.id]) for watch in watches
-        )
+    for address in list(client.followed):
+        with suppress(InputError):  # closed since: it has no state any more
+            seen.states[address] = state_of(client, address)
     return seen
 
 
@@ -93,16 +104,14 @@ async def _tell(client: Client, peer: ServerSession, seen: _Seen, told: _Told) -
         new = seen.counts[key] - before.get(key, 0)
         for event in events[-new:] if new and client.wants("notice") else []:
             await peer.send_log_message("notice", {"session": key[0], **event.to_json()}, LOGGER)
-    for address in client.subscribed - seen.states.keys():
-        if not resources.exists(client, address):  # and was not opened a moment ago
-            client.subscribed.discard(address)
-    for address in told.updates.keys() - client.subscribed:
-        del told.updates[address]
-    for address in sorted(client.subscribed & seen.states.keys()):
+    for address in list(client.followed):
+        if not resources.exists(client, address):
+            client.followed.pop(address, None)
+    told.when = {address: when for address, when in told.when.items() if address in client.followed}
+    for address in sorted(client.followed.keys() & seen.states.keys()):
         now, state = time.monotonic(), seen.states[address]
-        # What it was when it was subscribed to, the client reads itself.
-        was, when = told.updates.setdefault(address, (state, now - MOVING_S))
         is_moving = address.endswith(("/frame", "/tracks"))
-        if state != was and (not is_moving or now - when >= MOVING_S):
-            told.updates[address] = (state, now)
+        is_early = is_moving and now - told.when.get(address, -MOVING_S) < MOVING_S
+        if state != client.followed[address] and not is_early:
+            client.followed[address], told.when[address] = state, now
             await peer.send_resource_updated(AnyUrl(address))

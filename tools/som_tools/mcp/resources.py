@@ -162,7 +162,10 @@ def opened_of(client: Client, address: str) -> Opened | None:
     if found is None:
         known = ", ".join([SESSIONS, *(uri("ID", name) for name in KINDS)])
         raise InputError(f"there is no resource {address!r}; resources: {known}")
-    return client.store.get(found[1], client.call())
+    for opened in client.store.all(client.call()):
+        if opened.id == found[1]:  # looking is not asking: a live session that nobody asks for is closed
+            return opened
+    return client.store.get(found[1], client.call())  # says what became of it
 
 
 def exists(client: Client, address: str) -> bool:
@@ -184,5 +187,6 @@ def read(client: Client, address: str) -> tuple[dict[str, Any] | bytes, str]:
     if opened is None:
         sessions = [_standing(own) for own in client.store.all(client.call())]
         return {"sessions": sessions}, "application/json"
+    client.store.get(opened.id, client.call())
     kind = KINDS[address.rsplit("/", 1)[-1]]
     return kind.read(client, opened), kind.mime

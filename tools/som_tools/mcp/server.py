@@ -46,7 +46,7 @@ from som_tools.actions import ACTIONS, Action
 from som_tools.mcp import resources
 from som_tools.mcp.calls import call_action, refusal
 from som_tools.mcp.client import Client
-from som_tools.mcp.pulse import keep_told
+from som_tools.mcp.pulse import keep_told, state_of
 from som_tools.sessions import SessionStore
 
 __all__ = ["make_server", "tool_of"]
@@ -136,9 +136,10 @@ def _client(server: Server[Client, Any]) -> Client:
 
 
 def _reaches_out(store: SessionStore) -> bool:
-    """Whether anything that is seen may leave this machine."""
-    name = store.lmm_name
-    return name is None or not name.startswith(LOCAL)
+    """Whether anything comes from beyond the files, or what is seen may leave this machine."""
+    name, access = store.lmm_name, store.access
+    is_hosted = name is None or not name.startswith(LOCAL)
+    return is_hosted or bool(access.cameras or access.addresses)
 
 
 def _handlers(
@@ -175,12 +176,12 @@ def _handlers(
     async def subscribe(request: SubscribeRequest) -> ServerResult:
         client, address = _client(server), str(request.params.uri)
         with _as_no_resource():
-            resources.opened_of(client, address)
-        client.subscribed.add(address)
+            state = await anyio.to_thread.run_sync(state_of, client, address, limiter=client.room)
+        client.followed[address] = state
         return ServerResult(EmptyResult())
 
     async def unsubscribe(request: UnsubscribeRequest) -> ServerResult:
-        _client(server).subscribed.discard(str(request.params.uri))
+        _client(server).followed.pop(str(request.params.uri), None)
         return ServerResult(EmptyResult())
 
     async def set_level(request: SetLevelRequest) -> ServerResult:
