@@ -138,7 +138,7 @@ class _Door:
 
     async def _visit(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of a client, and note whether it broke off."""
-        is_done = broke_off = False
+        has_begun = is_done = broke_off = False
 
         async def receive_noting() -> Message:
             nonlocal broke_off
@@ -147,7 +147,8 @@ class _Door:
             return message
 
         async def send_noting(message: Message) -> None:
-            nonlocal is_done
+            nonlocal has_begun, is_done
+            has_begun |= message["type"] == "http.response.start"
             is_done |= message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
@@ -155,6 +156,8 @@ class _Door:
         self.left.pop(session, None)
         try:
             await self.manager.handle_request(scope, receive_noting, send_noting)
+            if has_begun and not is_done and not broke_off:  # a stream that the server's own end cut short
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.connections[session] -= 1
             if not self.connections[session]:
