@@ -36,7 +36,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 async def main(url, token):
-    async with httpx.AsyncClient(headers={"Authorization": token}, timeout=60) as http:
+    async with httpx.AsyncClient(headers={"Authorization": token}, timeout=200) as http:
         async with streamable_http_client(url, http_client=http) as (read, write, _):
             async with ClientSession(read, write) as client:
                 await client.initialize()
@@ -50,7 +50,7 @@ asyncio.run(main(*sys.argv[1:]))
 @asynccontextmanager
 async def connected(served, hear=None):
     async with (
-        httpx.AsyncClient(headers=served.bearer, trust_env=False) as http,
+        httpx.AsyncClient(headers=served.bearer, trust_env=False, timeout=200) as http,
         streamable_http_client(served.url, http_client=http) as (read, write, _),
         ClientSession(read, write, message_handler=hear) as client,
     ):
@@ -132,6 +132,30 @@ async def test_a_client_that_is_killed_in_mid_call_is_let_go(serve, long, until)
             assert not (await stays.call_tool("look", {"session": "v1"})).isError
 
 
+async def test_who_hangs_up_with_its_answer_has_not_left(serve):
+    """Clients read an answer to its end, not the stream; and some open no stream for messages."""
+    call = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {"name": "open_video", "arguments": OPEN},
+    }
+    with serve(keep_s=0.3) as served:
+        async with httpx.AsyncClient(
+            headers={**HEADERS, **served.bearer}, trust_env=False, timeout=200
+        ) as http:
+            hello = await http.post(served.url, json=HELLO)
+            session = {"mcp-session-id": hello.headers["mcp-session-id"]}
+            ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            await http.post(served.url, json=ready, headers=session)
+            async with http.stream("POST", served.url, json=call, headers=session) as answer:
+                async for line in answer.aiter_lines():
+                    if '"id":2' in line:
+                        break
+            await asyncio.sleep(1.0)
+            assert list(served.store._open) == ["v1"]
+
+
 async def test_a_client_whose_connection_broke_may_come_back(serve, long, until):
     call = {
         "jsonrpc": "2.0",
@@ -140,7 +164,9 @@ async def test_a_client_whose_connection_broke_may_come_back(serve, long, until)
         "params": {"name": "long", "arguments": {"seconds": 60}},
     }
     with serve(long.action, keep_s=1.0) as served:
-        async with httpx.AsyncClient(headers={**HEADERS, **served.bearer}, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            headers={**HEADERS, **served.bearer}, trust_env=False, timeout=200
+        ) as http:
             hello = await http.post(served.url, json=HELLO)
             session = {"mcp-session-id": hello.headers["mcp-session-id"]}
             ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}

@@ -102,6 +102,12 @@ def _is_no_farewell(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], anyio.ClosedResourceError))
 
 
+def _is_answer(message: Message) -> bool:
+    """Whether an event of a stream is the answer to the request; progress has no id."""
+    head = bytes(message.get("body", b"")[:200])
+    return b'data: {"jsonrpc":"2.0","id":' in head and b'"method":' not in head
+
+
 @dataclass
 class _Door:
     """The ASGI application: who may come in, and who has left.
@@ -138,17 +144,18 @@ class _Door:
 
     async def _visit(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of a client, and note whether it broke off."""
-        has_begun = is_done = broke_off = False
+        has_begun = is_answered = is_done = broke_off = False
 
         async def receive_noting() -> Message:
             nonlocal broke_off
             message = await receive()
-            broke_off |= message["type"] == "http.disconnect" and not is_done
+            broke_off |= message["type"] == "http.disconnect" and not (is_answered or is_done)
             return message
 
         async def send_noting(message: Message) -> None:
-            nonlocal has_begun, is_done
+            nonlocal has_begun, is_answered, is_done
             has_begun |= message["type"] == "http.response.start"
+            is_answered |= _is_answer(message)  # clients hang up as soon as they have it
             is_done |= message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
