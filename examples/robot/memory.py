@@ -22,7 +22,8 @@ SAME_PLACE_M = 0.2
 VIEW_DEG = 30.0
 """Half of what of the view is trusted: a thing that should be there and is not, is not there any more."""
 FORGOTTEN_S = 1.0
-PICTURE_FOOT_DEG = -40.0
+PICTURE_FOOT_DEG, SIDE_DEG = -40.0, 36.0
+"""Where the picture ends, a little less."""
 
 
 @dataclass
@@ -110,8 +111,9 @@ class Memory:
             return
         radius = max(LEAST_RADIUS_M, radius)
         known = self.landmarks.get(sight.mark)
-        if sight.cut and known is not None:  # what is seen of it is less than what is known
-            radius = max(radius, known.radius)
+        if known is not None and max(-sight.left_deg, sight.right_deg) > SIDE_DEG:
+            known.seen_s = time_s  # the border cuts it: what is seen of it is less than what is known
+            return
         # A box's foot is its nearest corner, a ball's lies under its middle: something in between.
         middle = (sight.left_deg + sight.right_deg) / 2
         at = self.place(middle, sight.ground_m + 0.3 * radius)

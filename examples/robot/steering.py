@@ -14,7 +14,7 @@ MARGIN_M = 0.09
 LOOK_AHEAD_M = 1.1
 STEP_DEG = 5
 WIDEST_DEG = 110
-FAITHFUL_DEG = 15.0
+FAITHFUL_DEG = 40.0
 """A direction on the side that was taken before counts as so much nearer: no dithering before a thing."""
 
 

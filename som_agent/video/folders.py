@@ -49,7 +49,8 @@ class FolderReader(Reader):
         self.duration = count / self.fps
         # All headers now, so that a long run does not stop in the middle for a stray picture.
         self.size = picture_size(self._files[0])
-        check_pixels(self._files[0], self.size, max_pixels)  # the others have the same size
+        if max_pixels is not None:  # the others have the same size
+            check_pixels(self._files[0], self.size, max_pixels)
         for file in self._files:
             size = picture_size(file)
             if size != self.size:

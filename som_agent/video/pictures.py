@@ -102,14 +102,14 @@ def write_image(path: str | Path, image: Image) -> Path:
     return path
 
 
-def check_pixels(path: Path, size: tuple[int, int], max_pixels: int | None) -> None:
+def check_pixels(path: Path, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse a picture that is too large, before it is decoded.
 
     Raises:
         InputError: it has more pixels than `max_pixels`.
     """
     w, h = size
-    if max_pixels is not None and w * h > max_pixels:
+    if w * h > max_pixels:
         raise InputError(f"{path} has {w}x{h} pixels, more than the {max_pixels} of a frame that are allowed")
 
 
@@ -123,7 +123,8 @@ class PictureReader(Reader):
 
     def __init__(self, path: Path, max_pixels: int | None = None) -> None:
         self._path = path
-        check_pixels(path, picture_size(path), max_pixels)
+        if max_pixels is not None:
+            check_pixels(path, picture_size(path), max_pixels)
         image = read_image(path)
         self.size = (image.shape[1], image.shape[0])
         self.times = np.zeros(1)

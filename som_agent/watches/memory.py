@@ -52,8 +52,6 @@ class Followed:
         lost_s: when.
         whole: width, height and area when nothing cuts it off.
         cut: a part of it is hidden or outside the picture.
-        at_border: its box meets the border of the picture.
-        beside: it is smaller than when it is whole, and others are at its box.
     """
 
     motion: Motion
@@ -64,8 +62,6 @@ class Followed:
     lost_s: float = 0.0
     whole: tuple[float, float, float] = (0.0, 0.0, 0.0)
     cut: bool = False
-    at_border: bool = False
-    beside: bool = False
 
 
 class Memory:
@@ -135,11 +131,13 @@ class Memory:
         low = (now[0] < whole[0] - max(2 * blur, 0.05 * whole[0]),
                now[1] < whole[1] - max(2 * blur, 0.05 * whole[1]), now[2] < _WHOLE * whole[2])  # fmt: skip
         at = _contacts(row, visible, 2 * self.pixel) if any(low) else (False,) * 4
-        known.at_border, known.beside = any(border), any(at)
-        known.cut = known.at_border or known.beside
+        # What goes behind something that has no mark loses a side; what shrinks becomes narrower and lower.
+        odd = any(low) and not (low[0] and low[1])
+        known.cut = any(border) or any(at) or odd
         # What grows is believed slowly: two alike things that touch look like one for a moment.
+        grow, shrink = 0.3, 0.0 if any(border) or any(at) else 0.02 if odd else 0.3
         known.whole = tuple(  # type: ignore[assignment]
-            w if known.cut and n < w else w + 0.3 * (n - w) for w, n in zip(whole, now, strict=True)
+            w + (grow if n > w else shrink) * (n - w) for w, n in zip(whole, now, strict=True)
         )
         known.row, known.visible, known.lost = row, True, ""
         known.motion.add(

@@ -11,6 +11,7 @@ __all__ = ["WINDOW_S", "Edges", "Motion", "speed_of"]
 WINDOW_S = 0.4
 """Seconds over which a speed is measured, at most."""
 _LEAST_S = 0.24
+_SHORT_S, _SHORT_LEAST_S = 0.2, 0.12  # to know soon that something moves at all
 _KEPT_S = 1.2
 _ALIKE = 0.4  # how far one side of a box must go, as a part of what the other goes, to move with it
 
@@ -31,6 +32,7 @@ class Motion:
         self._blur, self._still, self._moving = blur_px, still_px_s, moving_px_s
         self._kept: deque[tuple[float, Edges]] = deque()
         self._anchor: tuple[float, Edges] | None = None  # where it has stood still, since when
+        self._stands = True  # it is at that place in the newest frame, as far as can be seen
         self._left: float | None = None  # when it left that place
         self.velocity: tuple[float | None, float | None] = (None, None)
 
@@ -53,7 +55,7 @@ class Motion:
     @property
     def still_since(self) -> float | None:
         """When it came to stand where it is; None while it moves or nothing is known yet."""
-        return None if self._anchor is None else self._anchor[0]
+        return self._anchor[0] if self._anchor is not None and self._stands else None
 
     @property
     def left_at(self) -> float | None:
@@ -61,19 +63,20 @@ class Motion:
         return self._left
 
     def _judge(self) -> None:
-        speed, newest = self.speed, self._kept[-1]
+        newest, blur = self._kept[-1], self._blur
+        soon = speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
         if self._anchor is not None:
             away = _apart(self._anchor[1], newest[1])
-            # A creep below the limit goes on standing: the place is where it is now.
-            if away is not None and away > 3 * self._blur and speed is not None and speed > self._still:
+            self._stands = away is None or away <= 1.5 * blur
+            if away is not None and away > 3 * blur:
                 self._left = self._since(self._anchor[1], inside=False)
                 self._anchor = None
-        if self._anchor is None:
-            if speed is not None and speed < self._still:
-                self._anchor = self._since(newest[1], inside=True), newest[1]
-                self._left = None
-        elif speed is not None and speed < self._still:
-            self._anchor = self._anchor[0], newest[1]
+            elif soon is not None and soon < self._still:
+                # A creep below the limit goes on standing: the place is where it is now.
+                self._anchor = self._anchor[0], newest[1]
+        if self._anchor is None and self.speed is not None and self.speed < self._still:
+            self._anchor = self._since(newest[1], inside=True), newest[1]
+            self._left, self._stands = None, True
 
     def _since(self, place: Edges, *, inside: bool) -> float:
         """Since when, without a break until now, it has been within a blur of a place, or off it."""
@@ -87,16 +90,19 @@ class Motion:
 
     def _measured(self) -> tuple[float | None, float | None]:
         """Velocity x and y by Theil's incomplete method (1950): the median of slopes from half to half."""
+        return self._over(WINDOW_S, _LEAST_S)
+
+    def _over(self, window_s: float, least_s: float) -> tuple[float | None, float | None]:
         end = self._kept[-1][0]
-        recent = [row for row in self._kept if end - row[0] <= WINDOW_S + 1e-6]
-        slopes = [self._slope(recent, side) for side in range(4)]
+        recent = [row for row in self._kept if end - row[0] <= window_s + 1e-6]
+        slopes = [self._slope(recent, side, least_s) for side in range(4)]
         return _common(slopes[0], slopes[2]), _common(slopes[1], slopes[3])
 
     @staticmethod
-    def _slope(recent: list[tuple[float, Edges]], side: int) -> float | None:
+    def _slope(recent: list[tuple[float, Edges]], side: int, least_s: float) -> float | None:
         known = [(t, v) for t, edges in recent if (v := edges[side]) is not None]
         n = len(known)
-        if n < 3 or known[-1][0] - known[0][0] < _LEAST_S or known[-1][0] < recent[-1][0]:
+        if n < 3 or known[-1][0] - known[0][0] < least_s or known[-1][0] < recent[-1][0]:
             return None
         half = n // 2
         return median(
@@ -105,18 +111,16 @@ class Motion:
 
     def is_moving(self) -> bool | None:
         """Whether it moves; None where that is not known, or it is neither fast nor still."""
-        speed = self.speed
+        speed = speed_of(self._over(_SHORT_S, _SHORT_LEAST_S))
         if speed is None:
             return None
         return True if speed >= self._moving else False if speed < self._still else None
 
 
 def speed_of(velocity: tuple[float | None, float | None]) -> float | None:
-    """Length of a velocity of which one part may be unknown; None where both are."""
+    """Length of a velocity; None where a part of it is not known."""
     x, y = velocity
-    if x is None and y is None:
-        return None
-    return math.hypot(x or 0.0, y or 0.0)
+    return None if x is None or y is None else math.hypot(x, y)
 
 
 def _apart(a: Edges, b: Edges) -> float | None:

@@ -37,8 +37,7 @@ Key = tuple[int, ...]
 """The marks that a truth is about, one or two."""
 
 _FORGET_S = 1.0  # what needs to be seen and was not for so long holds no more
-_LEAD = 10  # percent by which a colour must lead
-_SCALED = 0.25  # by how much the sides of what grows may differ from each other
+_LEAD = 6  # percent by which a colour must lead
 _INSIDE, _INSIDE_STILL = 0.5, 0.4
 
 
@@ -224,21 +223,16 @@ def _changes_color(condition: ChangesColor, memory: Memory, key: Key, known: Set
 
 def _changes_size(condition: ChangesSize, memory: Memory, key: Key, known: Settled) -> Reading:
     mark = memory.marks[key[0]]
-    x0, y0, x1, y1 = mark.row.box
-    now = (x1 - x0, y1 - y0, float(mark.row.area))
-    # A base is what it was when nothing hid a part of it; while it is beside others only even growth counts.
-    if not mark.visible or mark.at_border:
+    now = float(mark.row.area)
+    # What shrinks beside another thing may as well go behind it.
+    if not mark.visible or mark.cut:
         return _UNSEEN
     if known.base is None or known.fired:
-        if mark.cut:
-            return _UNSEEN
+        if memory.now.time - mark.first_s < _FORGET_S:
+            return _UNSEEN  # it may just be coming out from behind something
         known.base, known.fired = now, False
     base: Any = known.base
-    ratio = now[2] / base[2]
-    if mark.beside:
-        sides = [now[k] / base[k] / ratio**0.5 for k in (0, 1)]
-        if max(abs(side - 1) for side in sides) > _SCALED:
-            return _UNSEEN
+    ratio = now / base
     holds = ratio >= condition.factor if condition.factor > 1 else ratio <= condition.factor
     return Reading(holds, {"factor": ratio})
 

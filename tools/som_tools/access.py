@@ -11,7 +11,7 @@ from som_agent.errors import InputError
 from som_tools.addresses import Address, is_like_address
 from som_tools.outputs import Outputs
 from som_tools.quota import Quota
-from som_tools.roots import allowed_source, resolved_roots
+from som_tools.roots import allowed_source, resolved_roots, shown
 
 __all__ = ["Access"]
 
@@ -96,7 +96,7 @@ class Access:
 
     def _address(self, name: str) -> str:
         known = ", ".join(str(address.with_login_of(_NOBODY)) for address in self.addresses) or "none"
-        refused = InputError(f"address {name!r} may not be opened; allowed addresses: {known}")
+        refused = InputError(f"address {shown(name)} may not be opened; allowed addresses: {known}")
         try:
             address = Address.parse(name)
         except InputError as error:

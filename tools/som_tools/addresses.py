@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from som_agent.errors import InputError
 from som_agent.video.kinds import ADDRESS_SCHEMES, printable
+from som_tools.roots import shown as quoted
 
 __all__ = ["Address", "is_like_address"]
 
@@ -53,7 +54,7 @@ class Address:
         Raises:
             InputError: it is none, or written in a way that could be read in two ways.
         """
-        shown = repr(printable(text))[1:-1]
+        shown = quoted(printable(text))
         try:
             parts = urlsplit(text)
             port = parts.port

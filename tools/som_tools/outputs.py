@@ -79,17 +79,21 @@ class Outputs:
             raise OutputError(f"cannot write to {root}: {error.strerror}") from error
 
     def write(self, folder: Path, name: str, data: bytes) -> Path:
-        """Write a file; it appears under its name, which is made safe, only when it is whole.
+        """Write a file; it appears under its name only when it is whole.
 
         Args:
             folder: from `folder`, or one below it.
-            name: of the file.
+            name: of the file, one that `safe_name` would not change.
             data: all of it.
 
         Raises:
-            OutputError: the folder is elsewhere or behind a link, no megabytes are left, or the disk fails.
+            OutputError: the name is not safe, the folder is elsewhere or behind a link, no megabytes are
+                left, or the disk fails.
         """
-        path = folder / safe_name(name)
+        if name != safe_name(name):
+            raise OutputError(f"{name!r} is no plain file name: {safe_name(name)!r} would be one")
+        path = folder / name
+        self._steps_to(path)
         self._reserve(len(data))
         try:
             self._write(path, data)

@@ -24,6 +24,7 @@ class Quota:
         out_mb: megabytes that are written.
         live_s: seconds that a live session runs.
         live_fps: frames a second that a live session looks at.
+        live_px: long side of the pictures inside a live session, where the settings have a larger one.
         idle_s: seconds without a call after which a live session is closed.
         wait_s: seconds that opening a file or waiting for one of its frames may take.
         probe_mb: megabytes of memory in which a video file must open.
@@ -36,6 +37,7 @@ class Quota:
     out_mb: int = 1000
     live_s: float = 4 * 3600.0
     live_fps: float = 5.0
+    live_px: int = 320
     idle_s: float = 1800.0
     wait_s: float = 20.0
     probe_mb: int = 1000

@@ -110,6 +110,9 @@ def test_a_mark_that_is_not_there_yet_is_told(store: SessionStore, films: Path) 
     outcome = do("look", session="v1", time_s=0.25, marks=["2"])
     assert outcome.text.splitlines()[-1] == "[2] is not seen before 1.50 s."
     assert outcome.data["missing"] == ["2"]
+    described = do("describe_mark", session="v1", mark="2", end_s=0.5)
+    assert described.data["state"] == "unseen"
+    assert described.data["visible"] == []
 
 
 def test_another_owner_has_no_session(store: SessionStore) -> None:

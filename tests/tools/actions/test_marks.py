@@ -11,9 +11,10 @@ import pytest
 from som_agent.errors import InputError, SegmenterError
 from som_agent.video import write_video
 from som_tools.access import Access
+from som_tools.actions.made import told
 from som_tools.sessions import SessionStore
 
-from .conftest import ByColor, doing
+from .conftest import ByColor, crossing, doing
 
 Do = Callable[..., Any]
 
@@ -203,6 +204,19 @@ def test_pointing_that_makes_no_sense(drawn: SessionStore, fields: dict[str, Any
 def test_a_segmenter_that_takes_no_prompts_says_so(do: Do) -> None:
     with pytest.raises(SegmenterError, match="'by-color' takes no points or boxes"):
         do("mark_object", session="v1", points=[[30, 30]])
+
+
+def test_a_mark_is_told_though_it_was_hidden_meanwhile(store: SessionStore) -> None:
+    """Frames of a camera go on while an agent makes a mark."""
+    fed = store.feed("camera")
+    for k in range(4):
+        fed.step(crossing(k), k / 12)
+    made = fed.session.union(1, 2)
+    for k in range(4, 6):
+        fed.step(np.full((90, 160, 3), 200, np.uint8), k / 12)
+    outcome = told(fed, made, "is a mark", image=False)
+    assert outcome.data["time"] == 0.25
+    assert outcome.data["box"] == [15.0, 20.0, 130.0, 60.0]
 
 
 def test_a_mark_of_one_thing_has_no_parts(do: Do) -> None:

@@ -33,19 +33,24 @@ def table() -> str:
             f"| [`{action.name}`](#{action.name}) | {purpose} | {'yes' if action.changes else 'no'} |"
         )
     for action in ACTIONS:
-        lines += ["", f"## {action.name}", "", action.description, "", *_fields(action), "", *_keys(action)]
+        fields = _fields(action.form.model_json_schema())
+        lines += ["", f"## {action.name}", "", action.description, "", *fields, "", *_keys(action)]
     lines += ["", "This page is written by `python -m som_tools.actions`."]
     return "\n".join(lines) + "\n"
 
 
-def _fields(action: Action[Any]) -> list[str]:
-    schema = action.form.model_json_schema()
+def _fields(schema: dict[str, Any]) -> list[str]:
     required = schema.get("required", [])
-    lines = []
+    lines, below = [], []
     for name, field in schema.get("properties", {}).items():
         default = "" if name in required else _default(field)
         lines.append(f"| `{name}` | {_type(field)} | {default} | {field['description']} |")
-    return ["| field | type | default | |", "| --- | --- | --- | --- |", *lines] if lines else ["No fields."]
+        inner = field.get("items", {})
+        if inner.get("type") == "object":
+            below += ["", f"Each of `{name}`:", "", *_fields(inner)]
+    if not lines:
+        return ["No fields."]
+    return ["| field | type | default | |", "| --- | --- | --- | --- |", *lines, *below]
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -53,8 +58,6 @@ def _type(field: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field:
         return " or ".join(_type(option) for option in field["anyOf"])
-    if field["type"] == "object":
-        return "objects of " + ", ".join(f"`{name}`" for name in field["properties"])
     return f"list of {_type(field['items'])}" if field["type"] == "array" else str(field["type"])
 
 

@@ -93,4 +93,5 @@ ASK = Action(
         "now": "where its marks were then: mark, label, state, seen, box, anchor",
         "usage": "what asking cost; null where no model was asked",
     },
+    changes=True,  # what a model wants to see closer gets marks
 )

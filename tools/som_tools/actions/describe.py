@@ -90,7 +90,7 @@ def _describe(store: SessionStore, form: DescribeForm, call: Call) -> Outcome:
         "start": round(float(times[0]), 3),
         "end": round(float(times[-1]), 3),
         **_presence(table, rows, seen),
-        "state": _state(table, rows),
+        "state": _state(table, rows, float(times[-1])),
         "parent": None if info.parent not in history.marks else history.marks[info.parent].label,
         "parts": [other.label for other in history.marks.values() if other.parent == mark],
         "made_of": info.made_of,
@@ -121,10 +121,10 @@ def _presence(table: Table, rows: Ints, seen: Ints) -> dict[str, Any]:
     }
 
 
-def _state(table: Table, rows: Ints) -> str:
+def _state(table: Table, rows: Ints, end_s: float) -> str:
     """Visible, occluded or gone at the end of the time asked about; "unseen" where it had not come yet."""
     if not len(rows):
-        return "gone" if len(table) else "unseen"
+        return "unseen" if table.times[0] > end_s else "gone"
     trace = table.history.traces[int(table.marks[0])]
     return STATES[trace.states[int(table.source[rows[-1]])]]
 

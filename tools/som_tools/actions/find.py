@@ -123,4 +123,5 @@ FIND = Action(
         "not_grounded": "words that could not be looked for",
         "by": "finder, where a network looked at the newest frame; words, where marks were compared",
     },
+    changes=True,  # what a finder finds gets a mark
 )

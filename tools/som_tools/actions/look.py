@@ -10,6 +10,7 @@ from som_tools.actions.base import Action, Outcome, SessionForm
 from som_tools.actions.checks import known_mark
 from som_tools.actions.pictures import marked_picture, png
 from som_tools.actions.sights import moment
+from som_tools.actions.words import counted
 from som_tools.call import Call
 from som_tools.sessions import SessionStore
 
@@ -31,7 +32,10 @@ def _look(store: SessionStore, form: LookForm, call: Call) -> Outcome:
     history = opened.session.history
     chosen = [known_mark(history, mark) for mark in form.marks] or None
     seen = moment(history, form.time_s, chosen)
-    lines = [f"At {seen.time:.2f} s (frame {seen.frame}), {len(seen.sights)} marks:", seen.roster(history)]
+    lines = [
+        f"At {seen.time:.2f} s (frame {seen.frame}), {counted(len(seen.sights), 'mark')}:",
+        seen.roster(history),
+    ]
     missing = [mark for mark in chosen or () if mark not in {sight.info.mark for sight in seen.sights}]
     lines += [_missing(history, mark, seen.frame) for mark in dict.fromkeys(missing)]
     data = {

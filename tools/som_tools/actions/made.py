@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from som_agent.errors import InputError
@@ -19,7 +20,7 @@ from som_tools.actions.words import labels, px
 from som_tools.call import Call
 from som_tools.sessions import Opened, SessionStore
 
-__all__ = ["COMBINE", "MARK_OBJECT", "CombineForm", "MarkForm"]
+__all__ = ["COMBINE", "MARK_OBJECT", "CombineForm", "MarkForm", "told"]
 
 _KEYS = {
     "session": "its id",
@@ -74,7 +75,7 @@ def _mark(store: SessionStore, form: MarkForm, call: Call) -> Outcome:
     mark = known_mark(opened.session.history, form.mark) if form.mark.strip() else None
     box = tuple(form.box) or None
     made = opened.session.point(form.points, form.labels, box=box, mark=mark)
-    return _told(opened, made, "is a new mark" if mark is None else "has a new mask", form.image)
+    return told(opened, made, "is a new mark" if mark is None else "has a new mask", form.image)
 
 
 def _combine(store: SessionStore, form: CombineForm, call: Call) -> Outcome:
@@ -93,14 +94,15 @@ def _combine(store: SessionStore, form: CombineForm, call: Call) -> Outcome:
             f"{form.how} needs two different marks or more, got {', '.join(form.marks) or 'none'}"
         )
     made = how[form.how](*marks)
-    return _told(opened, made, "is a mark" + kinship(made, session.history.marks), form.image)
+    return told(opened, made, "is a mark" + kinship(made, session.history.marks), form.image)
 
 
-def _told(opened: Opened, made: MarkInfo, what: str, image: bool) -> Outcome:
-    """A mark that was just made: where it is in the newest frame."""
+def told(opened: Opened, made: MarkInfo, what: str, image: bool) -> Outcome:
+    """A mark that was just made: where it was seen last, which is now, or in a live session just before."""
     history = opened.session.history
-    sight = sight_of(history, made.mark, newest_sight(history, made.mark))
     trace = history.traces[made.mark]
+    seen = np.flatnonzero(trace.states == VISIBLE)  # a live session may have gone on by now, and it be hidden
+    sight = sight_of(history, made.mark, int(seen[-1]))
     time_s, frame = float(trace.times[sight.row]), int(trace.frames[sight.row])
     colors = f", {sight.colors}" if sight.colors else ""
     text = f"[{made.label}] {what}: at {time_s:.2f} s box {px(sight.box)}, {sight.area} px{colors}"
@@ -115,8 +117,12 @@ def _told(opened: Opened, made: MarkInfo, what: str, image: bool) -> Outcome:
         "same_as": alike,
     }
     del data["state"]
-    pictures = (png(marked_picture(opened, frame, [made.mark]).image),) if image else ()
-    return Outcome(text, data, pictures)
+    if not image:
+        return Outcome(text, data)
+    drawn = marked_picture(opened, frame, [made.mark])
+    if drawn.frame != frame:
+        text += f". The picture is of {drawn.time:.2f} s, the nearest one that is kept"
+    return Outcome(text, data, (png(drawn.image),))
 
 
 def _alike(history: History, made: int, frame: int) -> list[str]:
@@ -124,11 +130,11 @@ def _alike(history: History, made: int, frame: int) -> list[str]:
     from pycocotools import mask as coco
 
     w, h = history.mask_size
-    rles = {
-        mark: {"size": [h, w], "counts": trace.rles[-1].encode("ascii")}
-        for mark, trace in history.traces.items()
-        if len(trace) and trace.frames[-1] == frame and trace.states[-1] == VISIBLE
-    }
+    rles = {}
+    for mark, trace in history.traces.items():
+        row = int(np.searchsorted(trace.frames, frame, side="right")) - 1
+        if row >= 0 and trace.frames[row] == frame and trace.states[row] == VISIBLE:
+            rles[mark] = {"size": [h, w], "counts": trace.rles[row].encode("ascii")}
     others = [mark for mark in rles if mark != made]
     if not others:
         return []

@@ -21,7 +21,7 @@ from som_agent.scaling import resize_labels
 from som_kernels import encode_rle
 from som_tools.actions.base import Action, Outcome, SessionForm
 from som_tools.actions.checks import known_mark, newest_sight, whole_span
-from som_tools.actions.words import labels, printable
+from som_tools.actions.words import counted, labels, printable
 from som_tools.call import Call
 from som_tools.sessions import Opened, SessionStore
 
@@ -92,7 +92,7 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         "folder": None,
         "files": [],
     }
-    lines = [f"{found} masks of {labels([history.marks[mark].label for mark in marks])} {when}:"]
+    lines = [f"{counted(found, 'mask')} of {labels([history.marks[mark].label for mark in marks])} {when}:"]
     if form.form == "rle":
         lines += [f"[{m['label']}] {m['time']:.2f} s: {m['area']} px" for m in masks[:8]]
         lines.append(f"the codes are in the data, at {history.size[0]}x{history.size[1]} px")
@@ -100,7 +100,7 @@ def _export(store: SessionStore, form: ExportForm, call: Call) -> Outcome:
         folder, files = _written(store, opened, cut, form.form)
         data |= {"folder": str(folder), "files": files[:ROWS]}
         shown = ", ".join(printable(name) for name in files[:3]) + (", …" if len(files) > 3 else "")
-        lines.append(f"{len(files)} files in {printable(str(folder))}: {shown}")
+        lines.append(f"{counted(len(files), 'file')} in {printable(str(folder))}: {shown}")
     if hidden:
         lines.append(f"not visible then: {labels(hidden)}")
     return Outcome("\n".join(lines), data)

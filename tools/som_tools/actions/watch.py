@@ -17,7 +17,7 @@ from som_agent.watches import And, Condition, Or, Then, Watch, WatchEvent, condi
 from som_agent.watches.written import condition_to_json
 from som_tools.actions.base import Action, Form, Outcome, SessionForm
 from som_tools.actions.checks import check_seconds, known_mark, number
-from som_tools.actions.words import printable
+from som_tools.actions.words import counted, printable
 from som_tools.call import Call, StoppedError
 from som_tools.sessions import Opened, SessionStore
 
@@ -222,7 +222,7 @@ def _told(opened: Opened, watch: Watch, events: list[WatchEvent]) -> Outcome:
     now = None if newest is None else round(newest.time, 3)
     goes_on = f"is done: {watch.why_done}" if watch.done else f'waits; ask again with watch "{watch.id}"'
     at = ("no frame yet" if now is None else f"now at {now:.2f} s") + (", ended" if opened.ended else "")
-    lines = [f"{len(events) or 'no'} events; {watch.id} of {opened.id} {goes_on} ({at})"]
+    lines = [f"{counted(len(events), 'event')}; {watch.id} of {opened.id} {goes_on} ({at})"]
     lines += [event.text for event in events]
     if watch.dropped:
         lines.append(f"{watch.dropped} older events were dropped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-__all__ = ["SPANS", "labels", "printable", "px", "quoted", "spans_text"]
+__all__ = ["SPANS", "counted", "labels", "printable", "px", "quoted", "spans_text"]
 
 SPANS = 4
 """Spans of time told of one thing; the data has all of them."""
@@ -26,6 +26,11 @@ def quoted(text: str) -> str:
     """What somebody else said, each line behind a `>`: none of it can pass for a line of the tool's own."""
     cut = text if len(text) <= QUOTE else f"{text[:QUOTE]}…"
     return "\n".join(f"> {printable(line, QUOTE)}" for line in cut.splitlines() or [""])
+
+
+def counted(count: int, what: str) -> str:
+    """A count in words: "1 event", "3 events", "no events"."""
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
 
 
 def labels(names: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from som_tools.actions.base import Action, Outcome, SessionForm
 from som_tools.actions.checks import known_mark, newest_sight, number
 from som_tools.actions.pictures import LONG_PX, png
 from som_tools.actions.sights import LISTED, sight_of
+from som_tools.actions.words import counted
 from som_tools.call import Call
 from som_tools.sessions import SessionStore
 
@@ -73,7 +74,7 @@ def _head(zoom: Zoom, count: int) -> str:
     if not count:
         return f"{what} has no parts that can be told apart."
     more = f", {zoom.marked.unmarked} smaller ones are not marked" if zoom.marked.unmarked else ""
-    return f"{what} has {count} parts, marks from now on{more}:"
+    return f"{what} has {counted(count, 'part')} with a mark from now on{more}:"
 
 
 ZOOM = Action(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from som_agent.recall import Recall
 from som_agent.session import Session
 from som_agent.video import Frame, VideoSource, open_video, picture_files
 from som_agent.video.again import frame_again
+from som_tools.roots import is_inside
 
 __all__ = ["CheckedFile"]
 
@@ -42,13 +43,17 @@ class CheckedFile:
     max_pixels: int
 
     @classmethod
-    def of(cls, name: str, path: Path, max_pixels: int) -> CheckedFile:
-        """Remember what a path is now.
+    def of(cls, name: str, path: Path, roots: Sequence[Path], max_pixels: int) -> CheckedFile:
+        """Remember what a path from `Access.source` is now.
 
         Raises:
-            InputError: it went away, or is neither a file nor a folder of pictures.
+            InputError: it went away, or leads out of the roots by now.
         """
-        states = [_state(file, name) for file in _files(path)]
+        files = _files(path)
+        states = [_state(file, name) for file in files]
+        # Links are looked for after that: one put there before is seen, one put there later gives no frame.
+        if path.resolve() != path or not all(is_inside(file.resolve(), roots) for file in files):
+            raise InputError(f"{name!r} turned into a link while it was opened")
         ids = tuple((state.st_dev, state.st_ino) for state in states)
         version = hash(tuple((state.st_size, state.st_mtime_ns) for state in states))
         return cls(name, path, ids, version, max_pixels)

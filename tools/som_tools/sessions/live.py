@@ -196,9 +196,13 @@ class CameraSession(Opened):
 
     def _run(self) -> None:
         try:
-            self._warm_up(self._live)
+            if self._input.is_file:  # it is known to open, and its beginning must not be missed
+                self._warm_up(self._live)
             with self._gate.lived(), self._connected() as source:
                 self._source = source
+                if not self._input.is_file:
+                    self._warm_up(self._live)
+                    source.begin()
                 self.problem = self._look(source)
         except SomError as error:
             self.problem = str(error)

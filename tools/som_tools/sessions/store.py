@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -140,7 +140,7 @@ class SessionStore:
             if start_s is not None or end_s is not None:
                 raise InputError(f"{name!r} is live: start and end are for files")
             return self._open_live(name, watched(device, self.quota), call)
-        file = CheckedFile.of(name, self.access.source(name), self.quota.pixels)
+        file = CheckedFile.of(name, self.access.source(name), self.access.roots, self.quota.pixels)
         if live:
             self._check_room(call.owner, False)
             return self._open_live(name, played(file, start_s, end_s, self.quota, call), call)
@@ -238,11 +238,12 @@ class SessionStore:
     def _open_live(self, name: str, source: LiveInput, call: Call) -> Opened:
         self._check_room(call.owner, False)
         budget_ms = self.gate.budget_ms(self.quota.live_fps)
+        settings = replace(self.settings, size=min(self.settings.size, self.quota.live_px))
         opened = CameraSession(
             self._id(),
             name,
             call.owner,
-            LiveSession(self.load()[0], self.settings, budget_ms=budget_ms),
+            LiveSession(self.load()[0], settings, budget_ms=budget_ms),
             source=source,
             quota=self.quota,
             gate=self.gate,
