@@ -20,6 +20,6 @@ def test_it_opens_finds_asks_and_exports(environment, clip):
     assert {"open_video", "find", "ask", "export_masks", "close_session"} <= set(tools)
     assert "Session v1" in said["open_video"]
     assert "[" in said["find"]
-    assert "masks of [" in said["export_masks"]
+    assert "mask of [" in said["export_masks"]
     assert "image/png" in said["som://sessions/v1/frame"]
     assert "watching clip.mp4: frame 1 of 24" in done.stderr

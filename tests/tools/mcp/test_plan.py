@@ -44,7 +44,7 @@ def next_call(texts: list[str]) -> tuple[str, dict[str, Any]] | None:
         when = {"kind": "enters", "mark": mark, "zone": ZONE}
         return "watch", {**own, "when": [when], "until_s": 2.0, "once": True}
     if len(texts) == 4:
-        assert "1 events" in texts[3], texts[3]
+        assert re.match(r"1 event\b", texts[3]), texts[3]
         return "export_masks", {**own, "marks": [mark]}
     return None
 

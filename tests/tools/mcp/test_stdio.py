@@ -143,6 +143,7 @@ def test_stdout_is_the_protocol_alone_and_the_end_of_stdin_ends_it(environment, 
             assert json.loads(line)["jsonrpc"] == "2.0"
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_even_where_the_client_reads_nothing(environment, root):
     with talking(environment, root) as talk:
         talk.call(2, "long")
