@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from importlib.metadata import entry_points
 from typing import Any
 
 import typer
@@ -15,6 +16,7 @@ from som_agent.cli.eval import evaluate
 from som_agent.cli.export import export
 from som_agent.cli.mark import mark
 from som_agent.cli.output import note, results
+from som_agent.cli.plugins import GROUP, plug_in
 from som_agent.cli.repair import repair
 from som_agent.cli.stream import stream
 from som_agent.cli.track import track
@@ -39,6 +41,7 @@ app.command()(calibrate)
 app.command()(doctor)
 app.command()(export)
 app.add_typer(evaluate)
+plug_in(app, entry_points(group=GROUP))
 
 
 # What typer raises for a wrong option; some versions bring a click of their own, so it has no better name.

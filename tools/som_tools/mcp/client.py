@@ -1,0 +1,82 @@
+"""One client of the server: whose sessions it sees, and what it wants to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import anyio
+
+from som_tools.call import Call
+from som_tools.sessions import Opened, SessionStore
+
+if TYPE_CHECKING:
+    from mcp.server.session import ServerSession
+
+    from som_agent.watches import Watch
+
+__all__ = ["CALLS", "LEVELS", "Client"]
+
+CALLS = 8
+"""Calls of one client that run at once; more wait, so that one client cannot take every thread."""
+DONE = 50
+"""Watches of a session that are remembered when they are done, the newest."""
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""Of log messages, the least grave first."""
+
+
+def _owner() -> str:
+    return uuid4().hex
+
+
+@dataclass
+class Client:
+    """An MCP session; the server makes one at its start and closes the client's sessions at its end.
+
+    Attributes:
+        store: the sessions of all clients.
+        owner: whose sessions in `store` are its own; never told to anybody.
+        peer: what takes its messages; None until the first request.
+        followed: resources that it wants to hear of, each with the state of which it knows.
+        level: the least grave log messages that it wants.
+        room: how many of its calls run at once.
+        watched: its watches by session and id, those that are done included: sessions forget them.
+        stir: set when something may have happened that it should be told.
+    """
+
+    store: SessionStore
+    owner: str = field(default_factory=_owner)
+    peer: ServerSession | None = None
+    followed: dict[str, object] = field(default_factory=dict)
+    level: str = "info"
+    room: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(CALLS))
+    watched: dict[tuple[str, str], Watch] = field(default_factory=dict)
+    stir: anyio.Event = field(default_factory=anyio.Event)
+
+    def call(
+        self, tell: Callable[[dict[str, Any]], None] | None = None, stopped: Callable[[], bool] | None = None
+    ) -> Call:
+        """A call of this client."""
+        call = Call(self.owner)
+        return Call(self.owner, tell or call.tell, stopped or call.stopped)
+
+    def watches(self, opened: Opened) -> list[Watch]:
+        """The watches of one of its sessions, in the order in which they were set."""
+        for watch in opened.session.watches:
+            self.watched.setdefault((opened.id, watch.id), watch)
+        own = {key: watch for key, watch in list(self.watched.items()) if key[0] == opened.id}
+        for key in [key for key, watch in own.items() if watch.done][:-DONE]:
+            self.watched.pop(key, None)
+            del own[key]
+        return list(own.values())
+
+    def wants(self, level: str) -> bool:
+        """Whether it wants log messages of a level."""
+        return LEVELS.index(level) >= LEVELS.index(self.level)
+
+    async def close(self) -> None:
+        """Close its sessions, even where the client went away and everything else is cancelled."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.store.close_all, self.owner)
