@@ -88,7 +88,7 @@ def test_chosen_marks_by_number_or_citation(store):
     fed = store.feed("camera", camera=CAMERA)
     fed.step(picture(10), 0.0)
     assert [row["mark"] for row in locate(store, marks=["[2]"]).data["marks"]] == [2]
-    with pytest.raises(InputError, match="no mark '9'"):
+    with pytest.raises(InputError, match='no mark "9"'):
         locate(store, marks=["9"])
 
 

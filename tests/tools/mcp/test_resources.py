@@ -140,10 +140,8 @@ async def test_what_watches_see_is_told(connect, store, until):
         opened = await client.call_tool("open_video", OPEN)
         blue = max(opened.structuredContent["marks"], key=lambda mark: mark["box"][0])["mark"]
         await client.subscribe_resource(AnyUrl("som://sessions/v1/watches"))
-        watch = store._open["v1"].session.watch(
-            Enters(zone=Zone(box=(115, 0, 160, 90)), mark=blue), once=True
-        )
-        store._open["v1"].session.watch(ComesBack(mark=blue))
+        watch = store._open["v1"].watch(Enters(zone=Zone(box=(115, 0, 160, 90)), mark=blue), once=True)
+        store._open["v1"].watch(ComesBack(mark=blue))
         await until(lambda: "som://sessions/v1/watches" in updates(heard))
         await client.call_tool("play", {"session": "v1"})
         assert watch.done
@@ -165,7 +163,7 @@ async def test_events_without_end_are_bounded_and_levels_kept(connect, store, bl
         empty = np.full_like(blocks(0), 200)
         fed.step(blocks(0), 0.0)
         await client.set_logging_level("warning")
-        watch = fed.session.watch(Leaves(mark=1))
+        watch = fed.watch(Leaves(mark=1))
         for k in range(1, 9):
             fed.step(empty, float(k))
         watch._events.extend(watch._events[0] for _ in range(200))

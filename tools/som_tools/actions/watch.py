@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
 from typing import Annotated, Any, Literal
-from weakref import WeakKeyDictionary
 
 from pydantic import Field, WithJsonSchema
 
@@ -25,8 +23,6 @@ __all__ = ["WATCH", "WatchForm", "When"]
 
 MOST_SET = 20
 """Watches that wait at a time in a session."""
-KEPT = 100
-"""Watches of a session that can be asked for, those that are done included."""
 EVENTS = 50
 """Events told by one call; the next call tells the others."""
 MOST_WAIT_S = 600.0
@@ -101,10 +97,6 @@ class WatchForm(SessionForm):
     stop: bool = Field(False, description="Remove the watch")
 
 
-_KNOWN: WeakKeyDictionary[Opened, dict[str, Watch]] = WeakKeyDictionary()
-_KNOWN_LOCK = Lock()
-
-
 def _watch(store: SessionStore, form: WatchForm, call: Call) -> Outcome:
     number("wait_s", form.wait_s, 0, MOST_WAIT_S)
     number("within_s", form.within_s, 0, 1e6)
@@ -128,9 +120,7 @@ def _watch(store: SessionStore, form: WatchForm, call: Call) -> Outcome:
 def _known(opened: Opened, form: WatchForm) -> Watch:
     if form.when:
         raise InputError("watch names one that was set before, and when sets a new one: give one of the two")
-    with _KNOWN_LOCK:
-        known = dict(_KNOWN.get(opened, {}))
-    wanted = form.watch.strip()
+    known, wanted = opened.watches, form.watch.strip()
     if wanted not in known:
         names = ", ".join(known) or "none"
         raise InputError(f'there is no watch "{printable(wanted, 40)}" in {opened.id}; there are: {names}')
@@ -152,13 +142,7 @@ def _new(opened: Opened, form: WatchForm) -> Watch:
             condition = Then(conditions[0], conditions[1], form.within_s)
         else:
             condition = (And if form.join == "all" else Or)(tuple(conditions))
-    watch = opened.session.watch(condition, once=form.once, since_s=form.since_s)
-    with _KNOWN_LOCK:
-        known = _KNOWN.setdefault(opened, {})
-        known[watch.id] = watch
-        for old in [id_ for id_, one in known.items() if one.done][: max(len(known) - KEPT, 0)]:
-            del known[old]
-    return watch
+    return opened.watch(condition, once=form.once, since_s=form.since_s)
 
 
 def _condition(when: When, history: History) -> Condition:

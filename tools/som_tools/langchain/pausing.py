@@ -114,5 +114,5 @@ def _key(runtime: ToolRuntime) -> Hashable:
 
 def _events(opened: Opened, watch: str) -> int:
     """How many events a watch that was set before has had; 0 for a new one."""
-    known = next((one for one in opened.session.watches if one.id == watch), None)
+    known = opened.watches.get(watch)
     return 0 if known is None else len(known.events) + known.dropped

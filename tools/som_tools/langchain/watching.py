@@ -88,7 +88,7 @@ async def _wake_up(asked: dict[str, Any], toolkit: VideoMarksToolkit) -> dict[st
     call = Call(toolkit.owner)
     try:
         opened = toolkit.store.get(asked["session"], call)
-        watch = next((known for known in opened.session.watches if known.id == asked["watch"]), None)
+        watch = opened.watches.get(asked["watch"])
         if watch is None:
             return {"event": None, "why": f"watch {asked['watch']} waits no more"}
         coming = asyncio.ensure_future(_after(watch, asked["seen"]))

@@ -10,19 +10,16 @@ from uuid import uuid4
 import anyio
 
 from som_tools.call import Call
-from som_tools.sessions import Opened, SessionStore
+from som_tools.sessions import SessionStore
 
 if TYPE_CHECKING:
     from mcp.server.session import ServerSession
 
-    from som_agent.watches import Watch
 
 __all__ = ["CALLS", "LEVELS", "Client"]
 
 CALLS = 8
 """Calls of one client that run at once; more wait, so that one client cannot take every thread."""
-DONE = 50
-"""Watches of a session that are remembered when they are done, the newest."""
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """Of log messages, the least grave first."""
 
@@ -42,7 +39,6 @@ class Client:
         followed: resources that it wants to hear of, each with the state of which it knows.
         level: the least grave log messages that it wants.
         room: how many of its calls run at once.
-        watched: its watches by session and id, those that are done included: sessions forget them.
         stir: set when something may have happened that it should be told.
     """
 
@@ -52,7 +48,6 @@ class Client:
     followed: dict[str, object] = field(default_factory=dict)
     level: str = "info"
     room: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(CALLS))
-    watched: dict[tuple[str, str], Watch] = field(default_factory=dict)
     stir: anyio.Event = field(default_factory=anyio.Event)
 
     def call(
@@ -61,16 +56,6 @@ class Client:
         """A call of this client."""
         call = Call(self.owner)
         return Call(self.owner, tell or call.tell, stopped or call.stopped)
-
-    def watches(self, opened: Opened) -> list[Watch]:
-        """The watches of one of its sessions, in the order in which they were set."""
-        for watch in opened.session.watches:
-            self.watched.setdefault((opened.id, watch.id), watch)
-        own = {key: watch for key, watch in list(self.watched.items()) if key[0] == opened.id}
-        for key in [key for key, watch in own.items() if watch.done][:-DONE]:
-            self.watched.pop(key, None)
-            del own[key]
-        return list(own.values())
 
     def wants(self, level: str) -> bool:
         """Whether it wants log messages of a level."""

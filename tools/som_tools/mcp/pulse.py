@@ -57,7 +57,7 @@ def state_of(client: Client, address: str) -> object:
     if opened is None:
         return [own.id for own in client.store.all(client.call())]
     if address.endswith("/watches"):
-        return [(w.id, w.done, w.dropped + len(w.events)) for w in client.watches(opened)]
+        return [(w.id, w.done, w.dropped + len(w.events)) for w in opened.watches.values()]
     newest = opened.session.newest
     return None if newest is None else newest.index, opened.ended
 
@@ -84,7 +84,7 @@ def _look(client: Client) -> _Seen:
     own = client.store.all(client.call())
     seen = _Seen([opened.id for opened in own])
     for opened in own:
-        for watch in client.watches(opened):
+        for watch in opened.watches.values():
             key, events = (opened.id, watch.id), watch.events
             seen.counts[key], seen.events[key] = watch.dropped + len(events), events[-EVENTS:]
     for address in list(client.followed):
@@ -96,8 +96,6 @@ def _look(client: Client) -> _Seen:
 async def _tell(client: Client, peer: ServerSession, seen: _Seen, told: _Told) -> None:
     if seen.sessions != told.sessions:
         told.sessions = seen.sessions
-        for key in [key for key in client.watched if key[0] not in seen.sessions]:
-            client.watched.pop(key, None)
         await peer.send_resource_list_changed()
     before, told.events = told.events, seen.counts
     for key, events in seen.events.items():

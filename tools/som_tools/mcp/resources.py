@@ -43,14 +43,14 @@ class _Kind:
 
     description: str
     mime: str
-    read: Callable[[Client, Opened], dict[str, Any] | bytes]
+    read: Callable[[Opened], dict[str, Any] | bytes]
 
 
-def _frame(_: Client, opened: Opened) -> bytes:
+def _frame(opened: Opened) -> bytes:
     return png(opened.newest.look(LONG_PX).image)
 
 
-def _tracks(_: Client, opened: Opened) -> dict[str, Any]:
+def _tracks(opened: Opened) -> dict[str, Any]:
     history = opened.session.history
     seen_last = sorted(history.traces, key=lambda mark: -_last_seen(history.traces[mark]))
     told = sorted(seen_last[:MARKS])
@@ -82,9 +82,9 @@ def _track(info: MarkInfo, trace: Trace, history: History) -> dict[str, Any]:
     }
 
 
-def _watches(client: Client, opened: Opened) -> dict[str, Any]:
+def _watches(opened: Opened) -> dict[str, Any]:
     told = []
-    for watch in client.watches(opened):
+    for watch in opened.watches.values():
         written = watch.to_json()
         dropped = written["dropped"] + max(len(written["events"]) - EVENTS, 0)
         told.append({**written, "events": written["events"][-EVENTS:], "dropped": dropped})
@@ -189,4 +189,4 @@ def read(client: Client, address: str) -> tuple[dict[str, Any] | bytes, str]:
         return {"sessions": sessions}, "application/json"
     client.store.get(opened.id, client.call())
     kind = KINDS[address.rsplit("/", 1)[-1]]
-    return kind.read(client, opened), kind.mime
+    return kind.read(opened), kind.mime

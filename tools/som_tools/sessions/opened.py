@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from threading import Lock
 from typing import ClassVar
 
 from som_agent.errors import InputError
 from som_agent.keyframes import Pictures
 from som_agent.marks.marked import MarkedFrame
 from som_agent.session import Session
+from som_agent.watches import Condition, Watch
 from som_tools.call import Call
 
 __all__ = ["Opened"]
+
+KEPT = 100
+"""Watches of a session that can be asked for, those that are done included."""
 
 
 class Opened(ABC):
@@ -35,6 +40,24 @@ class Opened(ABC):
     def __init__(self, id_: str, name: str, owner: str, session: Session) -> None:
         self.id, self.name, self.owner, self.session = id_, name, owner, session
         self.asked_s, self.holders = time.monotonic(), 0
+        self._watches: dict[str, Watch] = {}
+        self._watching = Lock()
+
+    def watch(self, condition: Condition, *, once: bool = False, since_s: float | None = None) -> Watch:
+        """As `Session.watch`, and remembered when it is done, which the session forgets then."""
+        watch = self.session.watch(condition, once=once, since_s=since_s)
+        with self._watching:
+            self._watches[watch.id] = watch
+            done = [id_ for id_, known in self._watches.items() if known.done]
+            for id_ in done[: max(len(self._watches) - KEPT, 0)]:
+                del self._watches[id_]
+        return watch
+
+    @property
+    def watches(self) -> dict[str, Watch]:
+        """The watches that agents set, by id, in the order in which they did."""
+        with self._watching:
+            return dict(self._watches)
 
     @property
     def newest(self) -> MarkedFrame:

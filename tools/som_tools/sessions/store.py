@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from som_agent.errors import InputError
 from som_agent.grounding import load_answerer
 from som_agent.live import LiveSession
-from som_agent.segmenters import Segmenter, load_segmenter
+from som_agent.segmenters import Segmenter, load_finder, load_segmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
 from som_tools.access import Access
@@ -95,7 +95,7 @@ class SessionStore:
         return self._given[1] if isinstance(self._given[1], str) else None
 
     def load(self) -> tuple[Segmenter, str | BaseChatModel]:
-        """The segmenter and who answers, loaded once for all sessions.
+        """The segmenter and who answers, loaded once for all sessions, and the finder with them.
 
         Raises:
             SomError: one of them cannot be loaded.
@@ -104,6 +104,7 @@ class SessionStore:
             if self._loaded is None:
                 segmenter, lmm = self._given
                 self._loaded = load_segmenter(segmenter), load_answerer(lmm)
+                self.finder = None if self.finder is None else load_finder(self.finder)
             return self._loaded
 
     def open(
