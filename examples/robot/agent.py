@@ -20,16 +20,16 @@ from pydantic import BaseModel, Field
 
 from examples.robot.rules import DRIVE_M, TURN_DEG, Decision
 from examples.robot.run import MOST_STEPS, STEP_S, Result, Robot, Watcher
-from som_agent.errors import InputError, SomError
-from som_tools.actions import Action
+from som_agent.errors import InputError
+from som_tools.langchain import VideoMarksToolkit
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
 __all__ = ["PROMPT", "Wheels", "load_agent", "run_agent"]
 
-OFFERED = ("look", "find", "ask", "locate_marks")
-"""Tools of the session that see something; one that the table has not is left out."""
+OFFERED = ("look", "find", "ask", "zoom", "describe_mark", "relate_marks", "locate_marks")
+"""Tools of the session that see something."""
 MOST_CALLS = 400
 PROMPT = """You drive a small robot in a room. Its camera feeds the video session "{session}"; every thing \
 in view has a number, its mark, cited as [3]. You are asked for: the {asked} thing.
@@ -129,7 +129,8 @@ def run_agent(robot: Robot, planner: str, watch: Watcher | None = None) -> Resul
     robot.look()
     wheels = Wheels(robot, watch)
     prompt = PROMPT.format(session=robot.fed.id, asked=robot.world.room.asked)
-    agent = load_agent(planner, [*_session_tools(robot), *wheels.tools()], prompt)
+    seeing = VideoMarksToolkit(robot.store, include=OFFERED).get_tools()
+    agent = load_agent(planner, [*seeing, *wheels.tools()], prompt)
     asked = {"messages": [("user", f"Go to the {robot.world.room.asked} thing.")]}
     try:
         agent.invoke(asked, {"recursion_limit": MOST_CALLS})
@@ -169,27 +170,6 @@ def _is_module(name: str) -> bool:
         return find_spec(name) is not None
     except (ImportError, ValueError):  # a package of it is missing, or it is no name of a module
         return False
-
-
-def _session_tools(robot: Robot) -> list[BaseTool]:
-    from som_tools.actions import ACTIONS
-
-    def tool(action: Action[Any]) -> BaseTool:
-        def call(**fields: Any) -> str:
-            try:
-                return robot.tools.call(action.name, **fields).text
-            except SomError as error:
-                raise ToolException(str(error)) from error
-
-        return StructuredTool.from_function(
-            call,
-            name=action.name,
-            description=action.description,
-            args_schema=action.form,
-            handle_tool_error=True,
-        )
-
-    return [tool(action) for action in ACTIONS if action.name in OFFERED]
 
 
 def _parts(total: float, most: float, *, turns: bool) -> list[tuple[float, float]]:

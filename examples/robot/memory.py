@@ -17,6 +17,11 @@ LARGEST_M = 0.5
 """What is larger is no thing to walk round; only the points of it that were nearest are remembered."""
 FOOT_UNSEEN_M = 0.4
 FLAT_DEG = -2.0
+BEHIND = 0.6
+"""How far the middle of a thing is behind the part of it that is ranged, in its radii."""
+MOVED_M = 0.15
+"""What is so far from where it was a sixth of a second ago was not where it seemed, or moved."""
+FEET, FEET_APART_M = 12, 0.08
 KEPT = 0.98
 """Share of a radius that stays from sight to sight."""
 CELL_M = 0.25
@@ -37,12 +42,14 @@ class Landmark:
         x, y: of its middle, in metres of the robot's own reckoning.
         radius: metres.
         seen_s: when it was seen last.
+        foot: points of its foot that were nearest, as the robot went by: x, y.
     """
 
     x: float
     y: float
     radius: float
     seen_s: float
+    foot: tuple[tuple[float, float], ...] = ()
 
 
 def is_ground(sight: Sight) -> bool:
@@ -101,7 +108,9 @@ class Memory:
 
     def obstacles(self, but: Collection[int]) -> list[Landmark]:
         """All that the robot may run into, but some marks."""
-        return [known for mark, known in self.landmarks.items() if mark not in but] + [*self.walls.values()]
+        things = [known for mark, known in self.landmarks.items() if mark not in but]
+        feet = [Landmark(x, y, LEAST_RADIUS_M, known.seen_s) for known in things for x, y in known.foot]
+        return [*things, *feet, *self.walls.values()]
 
     def _take(self, sight: Sight, time_s: float) -> None:
         if sight.ground_m is None or sight.range_at_deg is None:
@@ -110,7 +119,9 @@ class Memory:
                     sight.azimuth_deg, FOOT_UNSEEN_M, time_s
                 )  # so near that its foot is below the picture
             return
-        radius = sight.ground_m * math.tan(math.radians((sight.right_deg - sight.left_deg) / 2))
+        half = math.sin(math.radians(min(sight.right_deg - sight.left_deg, 178) / 2))
+        # Of a box the nearest corner is ranged, of a ball what is under its middle: something in between.
+        radius = sight.ground_m * half / (1 - BEHIND * half)
         if radius > LARGEST_M:
             self._wall_marks.add(sight.mark)
         if sight.mark in self._wall_marks:
@@ -119,15 +130,18 @@ class Memory:
             return
         radius = max(LEAST_RADIUS_M, radius)
         known = self.landmarks.get(sight.mark)
+        foot = self.place(sight.range_at_deg, sight.ground_m)
         if known is not None:  # what hides a part of it, or a border within it, makes it no smaller
             radius = max(radius, KEPT * known.radius)
         if known is not None and max(-sight.left_deg, sight.right_deg) > SIDE_DEG:
             known.seen_s = time_s  # the border cuts it: what is seen of it is less than what is known
+            known.foot = _with(known.foot, foot)
             return
-        # A box's foot is its nearest corner, a ball's lies under its middle: something in between.
         middle = (sight.left_deg + sight.right_deg) / 2
-        at = self.place(middle, sight.ground_m + 0.3 * radius)
-        self.landmarks[sight.mark] = Landmark(*at, radius, time_s)
+        x, y = self.place(middle, sight.ground_m + BEHIND * radius)
+        stays = known is not None and math.hypot(x - known.x, y - known.y) < MOVED_M
+        feet = _with(known.foot if known is not None and stays else (), foot)
+        self.landmarks[sight.mark] = Landmark(x, y, radius, time_s, feet)
 
     def _is_patch(self, sight: Sight) -> bool:
         """Whether a mark is a piece of the ground: of its colours, and nowhere above the camera."""
@@ -158,3 +172,12 @@ class Memory:
             if other is not known and near < distance and abs(at - azimuth) < spread:
                 return False  # something is before it
         return True
+
+
+def _with(
+    points: tuple[tuple[float, float], ...], point: tuple[float, float]
+) -> tuple[tuple[float, float], ...]:
+    """A few points, and one more if it is apart from the others."""
+    if any(math.dist(point, other) < FEET_APART_M for other in points):
+        return points
+    return (*points, point)[-FEET:]

@@ -70,9 +70,5 @@ class Tools:
 
     def find(self, words: str, sights: Sequence[Sight]) -> list[int]:
         """The marks that words name, of those that are seen now."""
-        if "find" in self._actions:
-            answer = self.call("find", phrase=f"{words} marks").data
-        else:
-            answer = self.call("ask", question=f"Which marks are {words}?").data
-        named = {row["mark"] for row in answer["marks"]}
+        named = {row["mark"] for row in self.call("find", phrase=f"{words} marks").data["marks"]}
         return [sight.mark for sight in sights if sight.is_visible and sight.mark in named]
