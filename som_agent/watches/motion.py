@@ -71,9 +71,9 @@ class Motion:
     def _judge(self) -> None:
         newest, blur = self._kept[-1], self._blur
         if self._anchor is not None:
-            away = _apart(self._anchor[1], newest[1])
-            self._stands = away is None or away <= 1.5 * blur
-            if away is not None and away > 3 * blur:
+            away = _at_least(self._anchor[1], newest[1])
+            self._stands = away <= 1.5 * blur
+            if away > 3 * blur:
                 self._left = self._since(self._anchor[1], inside=False)
                 self._anchor = None
             elif self._rests(_SHORT_S):
@@ -97,7 +97,10 @@ class Motion:
         since = self._kept[-1][0]
         for time_s, edges in reversed(self._kept):
             away = _apart(place, edges)
-            if away is not None and (away <= 1.5 * self._blur) != inside:
+            if away is None:
+                if inside and _at_least(place, edges) > 1.5 * self._blur:
+                    break  # what is known of it is elsewhere
+            elif (away <= 1.5 * self._blur) != inside:
                 break
             since = time_s
         return since
@@ -148,8 +151,18 @@ def _apart(a: Edges, b: Edges) -> float | None:
     """How far a box is from another one in pixels, by the sides that both know."""
     if None not in a and None not in b and a == b:
         return 0.0
+    return speed_of(_moved(a, b))
+
+
+def _at_least(a: Edges, b: Edges) -> float:
+    """How far at least a box is from another one in pixels: what is not known did not move."""
+    x, y = _moved(a, b)
+    return math.hypot(x or 0.0, y or 0.0)
+
+
+def _moved(a: Edges, b: Edges) -> tuple[float | None, float | None]:
     moved = [None if p is None or q is None else q - p for p, q in zip(a, b, strict=True)]
-    return speed_of((_common(moved[0], moved[2]), _common(moved[1], moved[3])))
+    return _common(moved[0], moved[2]), _common(moved[1], moved[3])
 
 
 def _common(low: float | None, high: float | None) -> float | None:
