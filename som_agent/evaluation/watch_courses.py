@@ -54,7 +54,8 @@ def _course_leaves(facts: Facts, condition: Any, thing: int) -> Course:
     seen = facts.visible[:, thing] >= 12
     ever = np.maximum.accumulate(seen)
     away, n = ~seen, len(seen)
-    unsure = ((facts.seen[:, thing] < 0.35) & seen) | ~facts.there(thing)
+    unsure = ~facts.there(thing)
+    early = round(0.3 * facts.scene.fps)
     if condition.how is not None:
         how = np.zeros(n, bool)
         kind, doubt = "", False
@@ -63,9 +64,9 @@ def _course_leaves(facts: Facts, condition: Any, thing: int) -> Course:
                 kind, doubt = _how(facts, thing, f)
             how[f] = away[f] and kind == condition.how
             unsure[f] |= away[f] and doubt
-        return Course(how, ever, ~how, early=round(0.3 * facts.scene.fps), unsure=spread(unsure, 6) & ~seen)
-    early = round(0.3 * facts.scene.fps)
-    return Course(away, ever, ~unsure & seen, early=early, unsure=~facts.there(thing))
+        return Course(how, ever, ~how, early=early, unsure=unsure)
+    clear = seen & (facts.seen[:, thing] >= 0.35)
+    return Course(away, ever, clear, early=early, unsure=unsure)
 
 
 def _how(facts: Facts, thing: int, frame: int) -> tuple[str, bool]:

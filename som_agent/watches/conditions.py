@@ -5,12 +5,12 @@ Where a mark is left out, any mark counts, and each one on its own. Marks are gi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from som_agent.errors import InputError
+from som_agent.watches.zone import Zone, numbers
 
 __all__ = [
     "COLORS",
@@ -49,55 +49,6 @@ COLORS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", 
 
 _MOST_DEEP = 4  # conditions in one another
 _MOST_PARTS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Zone:
-    """A part of the picture: either a box or a polygon.
-
-    Attributes:
-        box: x0, y0, x1, y1.
-        polygon: its corners, x and y, three or more.
-        name: what it is called in sentences, "the door" for example.
-
-    Raises:
-        InputError: neither or both, or a shape without an area.
-    """
-
-    box: tuple[float, float, float, float] | None = None
-    polygon: tuple[tuple[float, float], ...] | None = None
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.box is None) == (self.polygon is None):
-            raise InputError("a zone is either a box or a polygon, and not both")
-        if not isinstance(self.name, str):
-            raise InputError(f"the name of a zone is a text, got {self.name!r}")
-        if self.box is not None:
-            box = _numbers("box", self.box)
-            if len(box) != 4 or box[0] >= box[2] or box[1] >= box[3]:
-                raise InputError(f"box must be x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {list(box)}")
-            object.__setattr__(self, "box", box)
-        if self.polygon is not None:
-            if not isinstance(self.polygon, (list, tuple)):
-                raise InputError(f"polygon must be a list of points, got {self.polygon!r}")
-            points = tuple(_numbers("polygon", point) for point in self.polygon)
-            if len(points) < 3 or any(len(point) != 2 for point in points) or not _area(points):
-                raise InputError(f"polygon must be three points x, y or more, got {list(map(list, points))}")
-            object.__setattr__(self, "polygon", points)
-
-    @property
-    def corners(self) -> tuple[tuple[float, ...], ...]:
-        """Its corners, x and y."""
-        if self.box is None:
-            return self.polygon or ()
-        x0, y0, x1, y1 = self.box
-        return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
-
-    @property
-    def called(self) -> str:
-        """How a sentence names it."""
-        return self.name or "the zone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,7 +323,7 @@ def _check(condition: Any) -> None:
                 f"{condition.kind}: {name} must be one of {', '.join(_ONE_OF[name])}, got {value!r}"
             )
         elif name in _LEAST or name in _ABOVE_0:
-            (number,) = _numbers(f"{condition.kind}: {name}", (value,))
+            (number,) = numbers(f"{condition.kind}: {name}", (value,))
             if number < _LEAST.get(name, 0.0) or (name in _ABOVE_0 and number == 0):
                 least = "above 0" if name in _ABOVE_0 else f"at least {_LEAST[name]:g}"
                 raise InputError(f"{condition.kind}: {name} must be {least}, got {value!r}")
@@ -414,18 +365,3 @@ def _check_depth(condition: Condition) -> None:
 
     if depth(condition) > _MOST_DEEP:
         raise InputError(f"conditions may be {_MOST_DEEP} deep in one another, not {depth(condition)}")
-
-
-def _numbers(name: str, values: Any) -> Any:
-    """Finite numbers as a tuple of floats."""
-    if not isinstance(values, (list, tuple)):
-        raise InputError(f"{name} must be a list of numbers, got {values!r}")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"{name} must be a number, got {value!r}")
-    return tuple(float(value) for value in values)
-
-
-def _area(points: tuple[Any, ...]) -> float:
-    turned = (*points[1:], *points[:1])
-    return float(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, turned, strict=True)))

@@ -70,15 +70,18 @@ class Followed:
     at: tuple[bool, ...] = (False,) * 4
 
     def boxes(self) -> list[tuple[float, float, float, float]]:
-        """Where the whole of it can be: boxes x0, y0, x1, y1; the one that is seen where nothing cuts it off."""
+        """Where the whole of it can be, as boxes x0, y0, x1, y1: as it is seen where nothing cuts it off."""
         spans = []
         for axis in range(2):
             low, high = self.row.box[axis], self.row.box[axis + 2]
             hidden = self.whole[axis] - (high - low) if self.cut and self.low[axis] else 0.0
             before, after = self.at[axis], self.at[axis + 2]
-            both = before == after
-            spans.append([(low - hidden * b, high + hidden * (not b))
-                          for b in (True, False) if both or b == before] if hidden > 0 else [(low, high)])  # fmt: skip
+            if hidden <= 0:
+                spans.append([(low, high)])
+            elif before == after:
+                spans.append([(low - hidden, high), (low, high + hidden)])
+            else:
+                spans.append([(low - hidden, high) if before else (low, high + hidden)])
         return [(x0, y0, x1, y1) for x0, x1 in spans[0] for y0, y1 in spans[1]]
 
 
@@ -194,9 +197,10 @@ def _contacts(rows: Sequence[Observation], pad: float) -> dict[int, tuple[bool, 
     """At which sides of each mark's box, x0, y0, x1, y1, the box of another mark is."""
     box = np.array([row.box for row in rows], float).reshape(-1, 4)
     low, high = box[:, :2] - pad, box[:, 2:] + pad
-    meet = ((low[None] <= box[:, None, 2:]) & (high[None] >= box[:, None, :2])).all(axis=2)
-    np.fill_diagonal(meet, False)
-    side = np.concatenate([box[:, None, :2], box[:, None, 2:]], axis=2)
-    inside = (np.tile(low, 2)[None] <= side) & (side <= np.tile(high, 2)[None])
-    at = (inside & meet[..., None]).any(axis=1)
+    meet = (low <= box[:, None, 2:]) & (high >= box[:, None, :2])
+    meets = meet[..., 0] & meet[..., 1]
+    np.fill_diagonal(meets, False)
+    corner = box.reshape(-1, 1, 2, 2)
+    inside = (low[:, None] <= corner) & (corner <= high[:, None])
+    at = (inside & meets[..., None, None]).any(axis=1).reshape(-1, 4)
     return {row.mark: tuple(sides) for row, sides in zip(rows, at.tolist(), strict=True)}

@@ -112,21 +112,10 @@ class Motion:
     def _over(self, window_s: float, least_s: float) -> tuple[float | None, float | None]:
         end = self._kept[-1][0]
         recent = [row for row in self._kept if end - row[0] <= window_s + 1e-6]
-        slopes = [self._slope(recent, side, least_s) for side in range(4)]
-        return _common(slopes[0], slopes[2]), _common(slopes[1], slopes[3])
-
-    @staticmethod
-    def _slope(recent: list[tuple[float, Edges]], side: int, least_s: float) -> float | None:
-        known = [(t, v) for t, edges in recent if (v := edges[side]) is not None]
-        n = len(known)
-        if n < 3 or known[-1][0] - known[0][0] < least_s or known[-1][0] < recent[-1][0]:
-            return None
-        half = n // 2
-        slopes = sorted(
-            (known[k + half][1] - known[k][1]) / (known[k + half][0] - known[k][0]) for k in range(n - half)
-        )
-        middle = len(slopes) // 2
-        return slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2
+        times = [time_s for time_s, _ in recent]
+        sides = zip(*(edges for _, edges in recent), strict=True)
+        x0, y0, x1, y1 = (_slope(times, side, least_s) for side in sides)
+        return _common(x0, x1), _common(y0, y1)
 
     @property
     def speed_by_now(self) -> float | None:
@@ -139,6 +128,26 @@ class Motion:
         if speed is None:
             return None
         return True if speed >= self._moving else False if speed < self._still else None
+
+
+def _slope(times: list[float], values: tuple[float | None, ...], least_s: float) -> float | None:
+    """Median of the slopes from the first half to the second; None where too little is known, or not now."""
+    if values[-1] is None:
+        return None
+    known = values
+    if None in values:
+        times = [time_s for time_s, value in zip(times, values, strict=True) if value is not None]
+        known = tuple(value for value in values if value is not None)
+    n = len(known)
+    if n < 3 or times[-1] - times[0] < least_s:
+        return None
+    if known.count(known[0]) == n:
+        return 0.0
+    half = n // 2
+    pairs = zip(known, known[half:], times, times[half:], strict=False)
+    slopes = sorted((b - a) / (end - start) for a, b, start, end in pairs)  # type: ignore[operator]
+    middle = len(slopes) // 2
+    return slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2
 
 
 def speed_of(velocity: tuple[float | None, float | None]) -> float | None:
