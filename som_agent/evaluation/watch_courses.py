@@ -264,7 +264,7 @@ def spread(values: Bools, frames: int) -> Bools:
 
 def _rises(values: Bools) -> Bools:
     """Where something becomes so."""
-    return values & ~np.append([False], values[:-1])
+    return np.asarray(values & ~np.append([False], values[:-1]))
 
 
 def _held(values: Bools, frames: int) -> Bools:

@@ -2,7 +2,8 @@
 
 Nothing of the watches' own code is used, but for the words of their conditions. Conditions name things of the
 scene in place of marks. What no rule decides is not *sure*, and counts neither for nor against: what lasts
-less than 0.25 s, or begins again without having got clearly away from its limit, or comes at the very end.
+less than 0.15 s (a motion: 0.25 s), or begins again so soon or without having got clearly away from its
+limit, or happens where too little is seen, or at the very end.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class Truth:
         off = n
         told: list[Expected] = []
         since_clear, unknown = True, 0
-        hidden = (self.facts.visible[:, list(things)] < 12).any(axis=1)
+        hidden = self.facts.visible[:, list(things)].min(axis=1) < 12
         short = round(course.short_s * fps)
         for f in range(n):
             if not course.known[f]:

@@ -6,7 +6,8 @@ The scenes of `watch_scenes` go through a whole session; `labels` gives it their
 chance. Early in each scene watches are set on the marks that the session gave, of every kind and with limits
 of chance, many of which never come true. `watch_truth` says what truly happens. An event is right when it is
 told about the right things within a second of the moment from which it can be known; its delay is counted
-from that moment in frames, 0 where it is told before.
+from that moment in frames, 0 where it is told before; the table has its median. "unsure" are events that no
+rule decides, told or not, which count neither way; "marks kept" leaves out things that were renumbered.
 """
 
 from __future__ import annotations
@@ -305,7 +306,7 @@ def table(summed: dict[str, KindScore]) -> Table:
 
     shown = Table(title="watches", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     shown.add_column("kind", no_wrap=True)
-    for name in ("watches", "events", "unsure", "precision", "recall", "delay: median", "95 %", "most"):
+    for name in ("watches", "events", "unsure", "precision", "recall", "delay", "95 %", "most"):
         shown.add_column(name, justify="right", no_wrap=True)
     for kind, score in summed.items():
         n = score.numbers
