@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from som_agent.errors import InputError
-from som_agent.watches.zone import Zone, numbers
+from som_agent.watches.checks import COLORS, check
+from som_agent.watches.zone import Zone
 
 __all__ = [
     "COLORS",
@@ -44,9 +45,6 @@ __all__ = [
 MarkName: TypeAlias = int | str
 How: TypeAlias = Literal["gone", "hidden"]
 Side: TypeAlias = Literal["left_of", "right_of", "above", "below"]
-COLORS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-"""As `som_agent.colors.COLOR_TERMS`, which takes a while to import."""
-
 _MOST_DEEP = 4  # conditions in one another
 _MOST_PARTS = 20
 
@@ -59,7 +57,7 @@ class Appears:
     kind: Literal["appears"] = field(default="appears", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +74,7 @@ class Leaves:
     kind: Literal["leaves"] = field(default="leaves", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +85,7 @@ class ComesBack:
     kind: Literal["comes_back"] = field(default="comes_back", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ class Moves:
     kind: Literal["moves"] = field(default="moves", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +108,7 @@ class Stops:
     kind: Literal["stops"] = field(default="stops", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +120,7 @@ class Faster:
     kind: Literal["faster"] = field(default="faster", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +132,7 @@ class Slower:
     kind: Literal["slower"] = field(default="slower", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +144,7 @@ class Enters:
     kind: Literal["enters"] = field(default="enters", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +156,7 @@ class Exits:
     kind: Literal["exits"] = field(default="exits", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +169,7 @@ class Near:
     kind: Literal["near"] = field(default="near", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +181,7 @@ class Touches:
     kind: Literal["touches"] = field(default="touches", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +197,7 @@ class Beside:
     kind: Literal["beside"] = field(default="beside", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +209,7 @@ class ChangesColor:
     kind: Literal["changes_color"] = field(default="changes_color", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +221,7 @@ class ChangesSize:
     kind: Literal["changes_size"] = field(default="changes_size", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -258,7 +256,7 @@ class Then:
     kind: Literal["then"] = field(default="then", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
         for part in (self.first, self.second):
             if not isinstance(part, tuple(KINDS.values())):
                 raise InputError(f"then joins two conditions, got {part!r}")
@@ -292,14 +290,6 @@ KINDS: dict[str, type[Any]] = {
 }
 """What there is, by the name that JSON gives it."""
 
-_ONE_OF = {
-    "how": ("gone", "hidden"),
-    "side": ("left_of", "right_of", "above", "below"),
-    "to": COLORS,
-}
-_LEAST = {"seconds": 0.0, "distance_px": 0.0}
-_ABOVE_0 = ("speed_px_s", "factor", "within_s")
-
 
 def leaves_of(condition: Condition) -> Iterator[Simple]:
     """The simple conditions that a condition is made of."""
@@ -311,39 +301,6 @@ def leaves_of(condition: Condition) -> Iterator[Simple]:
         yield from leaves_of(condition.second)
     else:
         yield condition
-
-
-def _check(condition: Any) -> None:
-    """Refuse values that make no sense."""
-    for name, value in vars(condition).items():
-        if name in ("mark", "other"):
-            _check_mark(condition, name, value)
-        elif name in _ONE_OF and not (value is None and name != "side") and value not in _ONE_OF[name]:
-            raise InputError(
-                f"{condition.kind}: {name} must be one of {', '.join(_ONE_OF[name])}, got {value!r}"
-            )
-        elif name in _LEAST or name in _ABOVE_0:
-            (number,) = numbers(f"{condition.kind}: {name}", (value,))
-            if number < _LEAST.get(name, 0.0) or (name in _ABOVE_0 and number == 0):
-                least = "above 0" if name in _ABOVE_0 else f"at least {_LEAST[name]:g}"
-                raise InputError(f"{condition.kind}: {name} must be {least}, got {value!r}")
-        elif name == "zone" and not isinstance(value, Zone):
-            raise InputError(f"{condition.kind}: zone must be a zone, got {value!r}")
-    if isinstance(condition, ChangesSize) and 0.9 < condition.factor < 1.1:
-        raise InputError(
-            f"changes_size: factor must be 1.1 or more, or 0.9 or less, got {condition.factor!r}"
-        )
-    if getattr(condition, "other", None) is not None and condition.other == condition.mark:
-        raise InputError(f"{condition.kind}: mark and other are both {condition.mark!r}; it takes two marks")
-
-
-def _check_mark(condition: Any, name: str, value: Any) -> None:
-    needed = condition.kind in ("near", "touches", "beside") and name == "mark"
-    if value is None and not needed:
-        return
-    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if not is_number and not (isinstance(value, str) and value.strip()):
-        raise InputError(f"{condition.kind}: {name} must be the number or label of a mark, got {value!r}")
 
 
 def _check_parts(condition: And | Or) -> None:
