@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from som_agent.evaluation.watch_facts import Facts
 from som_agent.evaluation.watch_scenes import PALETTE, Scene
-from som_agent.evaluation.watch_truth import Truth
 from som_agent.watches.conditions import (
     And,
     Appears,
@@ -33,10 +33,10 @@ from som_agent.watches.conditions import (
 __all__ = ["conditions_of"]
 
 
-def conditions_of(scene: Scene, truth: Truth, start: int) -> list[tuple[Condition, bool]]:
+def conditions_of(scene: Scene, facts: Facts, start: int) -> list[tuple[Condition, bool]]:
     """Conditions on the things that are seen in a frame, and whether they begin with the scene."""
     rng = np.random.default_rng((scene.seed, 2))
-    seen = [t.name for t in scene.things if truth.seen[start, t.name] > 0.7]
+    seen = [t.name for t in scene.things if facts.seen[start, t.name] > 0.7]
     wanted: list[Condition] = [Appears(), Leaves(), ComesBack()]
     if len(seen) < 2:
         return [(condition, False) for condition in wanted]
@@ -109,5 +109,9 @@ def conditions_of(scene: Scene, truth: Truth, start: int) -> list[tuple[Conditio
         Then(Moves(mark=one()), pick(near, stops), within_s=float(rng.uniform(0.8, 3))),
         Then(near(), Leaves(), within_s=2.0),
         Then(stops(), Moves(mark=one()), within_s=2.0),
+        Touches(mark=one()),
+        Touches(mark=there),
+        And((Moves(mark=there), near())),
+        Then(Moves(mark=there), Stops(mark=there, seconds=0.4), within_s=4.0),
     ]
     return [(condition, bool(rng.random() < 0.25)) for condition in wanted]

@@ -6,7 +6,8 @@ The scenes of `watch_scenes` go through a whole session; `labels` gives it their
 chance. Early in each scene watches are set on the marks that the session gave, of every kind and with limits
 of chance, many of which never come true. `watch_truth` says what truly happens. An event is right when it is
 told about the right things within a second of the moment from which it can be known; its delay is counted
-from that moment in frames, 0 where it is told before.
+from that moment in frames, 0 where it is told before; the table has its median. "unsure" are events that no
+rule decides, told or not, which count neither way; "marks kept" leaves out things that were renumbered.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ import numpy as np
 
 from som_agent.errors import InputError, SomError
 from som_agent.evaluation.shuffled import in_any_order
+from som_agent.evaluation.watch_facts import Facts
 from som_agent.evaluation.watch_scenes import Scene, make_scene
 from som_agent.evaluation.watch_sets import conditions_of
 from som_agent.evaluation.watch_truth import Expected, Truth
@@ -55,6 +59,7 @@ class KindScore:
         found: how many of them were.
         told: events that were told, but for those that no rule decides.
         right: how many of these are right.
+        unsure: events that no rule decides, told or not; they count neither way.
         delays: frames from when it could be known until it was told.
     """
 
@@ -64,6 +69,7 @@ class KindScore:
     found: int = 0
     told: int = 0
     right: int = 0
+    unsure: int = 0
     delays: list[int] = field(default_factory=list)
     kept: KindScore | None = None
 
@@ -75,6 +81,7 @@ class KindScore:
         self.found += other.found
         self.told += other.told
         self.right += other.right
+        self.unsure += other.unsure
         self.delays += other.delays
         if other.kept is not None:
             self.kept = self.kept or KindScore()
@@ -87,6 +94,7 @@ class KindScore:
             "watches": self.watches,
             "unset": self.unset,
             "events": self.expected,
+            "unsure": self.unsure,
             "precision": self.right / self.told if self.told else 1.0,
             "recall": self.found / self.expected if self.expected else 1.0,
             "median_delay": median(self.delays) if self.delays else 0,
@@ -134,9 +142,10 @@ def score_scene(
     """
     scene = make_scene(seed)
     frames = list(scene.frames())
-    truth = Truth(scene, [labels for _, labels in frames])
+    facts = Facts(scene, [labels for _, labels in frames])
+    truth = Truth(facts)
     start = round(scene.set_s * scene.fps)
-    wanted = conditions_of(scene, truth, start)
+    wanted = conditions_of(scene, facts, start)
     segments = _Segments(seed)
     session = Session(segments if segmenter == ORACLE else segmenter, Settings(max_marks=30, size=400))
     votes: dict[int, np.ndarray[Any, Any]] = {}
@@ -167,7 +176,7 @@ def score_scene(
     for condition, since, watch in running:
         expected = truth.events(condition, 0 if since else start)
         score = scores[condition.kind]
-        _compare(scene, condition, expected, watch.events, thing_of, score, misses)
+        _compare(scene, condition, expected, watch.events, thing_of, score, misses, broken)
         score.kept = score.kept or KindScore()
         if not broken.intersection(_things(condition)):
             score.kept.watches += 1
@@ -203,6 +212,7 @@ def _compare(
     thing_of: dict[int, int],
     score: KindScore,
     misses: list[str] | None,
+    broken: Collection[int] = (),
 ) -> None:
     """Pair what was told with what happens, in the order of time; each at most once."""
     late = round(LATE_S * scene.fps)
@@ -222,11 +232,15 @@ def _compare(
         if not fits:
             score.told += 1
             if misses is not None:
-                misses.append(f"WRONG {what}: {event.text} {things}; expected {expected}")
+                mark = "renumbered " if things.intersection(broken) else ""
+                misses.append(f"{mark}WRONG {what}: {event.text} {things}; expected {expected}")
             continue
         found = min(fits, key=lambda e: (not e.sure, abs(e.frame - event.frame)))
         if found.things:
             left.remove(found)
+        score.unsure += not found.sure
+        if misses is not None and not found.sure:
+            misses.append(f"UNSURE {what}: {event.text}; {found}")
         if found.sure:
             score.told += 1
             score.right += 1
@@ -234,8 +248,13 @@ def _compare(
             score.delays.append(max(event.frame - found.frame, 0))
             if misses is not None and event.frame - found.frame > 3:
                 misses.append(f"LATE {event.frame - found.frame} {what}: {event.text}; {found}")
+    open_ones = [e for e in left if e.things and e.seen and not e.sure]
+    score.unsure += len(open_ones)
     if misses is not None:
-        misses += [f"MISSED {what}: {e}; told {[m.text for m in told]}" for e in left if e.sure]
+        misses += [f"UNSURE {what}: not told; {e}" for e in open_ones]
+        for e in (e for e in left if e.sure):
+            mark = "renumbered " if set(e.things).intersection(broken) else ""
+            misses.append(f"{mark}MISSED {what}: {e}; told {[m.text for m in told]}")
 
 
 def _marks(infos: Sequence[Any], regions: Regions, labels: IntArray, count: int) -> dict[int, int]:
@@ -287,7 +306,7 @@ def table(summed: dict[str, KindScore]) -> Table:
 
     shown = Table(title="watches", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     shown.add_column("kind", no_wrap=True)
-    for name in ("watches", "events", "precision", "recall", "delay: median", "95 %", "most"):
+    for name in ("watches", "events", "unsure", "precision", "recall", "delay", "95 %", "most"):
         shown.add_column(name, justify="right", no_wrap=True)
     for kind, score in summed.items():
         n = score.numbers
@@ -295,6 +314,7 @@ def table(summed: dict[str, KindScore]) -> Table:
             kind,
             str(n["watches"]) + (f" (-{n['unset']})" if n["unset"] else ""),
             str(n["events"]),
+            str(n["unsure"]),
             f"{n['precision']:.3f}",
             f"{n['recall']:.3f}",
             f"{n['median_delay']:g}",
@@ -304,25 +324,40 @@ def table(summed: dict[str, KindScore]) -> Table:
     return shown
 
 
+def _job(job: tuple[int, str, bool]) -> tuple[dict[str, KindScore], list[str]]:
+    seed, segmenter, wants_misses = job
+    misses: list[str] = []
+    return score_scene(seed, segmenter, misses=misses if wants_misses else None), misses
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
     parser = argparse.ArgumentParser(prog="python -m som_agent.evaluation.watching", description=__doc__)
     parser.add_argument("--scenes", type=int, default=100)
     parser.add_argument("--seed-from", type=int, default=0)
     parser.add_argument("--segmenter", default=ORACLE)
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--misses", action="store_true", help="what was wrong, a line each on stderr")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.scenes < 1:
             raise InputError(f"--scenes must be at least 1, got {chosen.scenes}")
-        misses: list[str] | None = [] if chosen.misses else None
         seeds = range(chosen.seed_from, chosen.seed_from + chosen.scenes)
-        summed = totals([score_scene(seed, chosen.segmenter, misses=misses) for seed in seeds])
+        if chosen.jobs < 1:
+            raise InputError(f"--jobs must be at least 1, got {chosen.jobs}")
+        jobs = [(seed, chosen.segmenter, chosen.misses) for seed in seeds]
+        if chosen.jobs == 1:
+            done = [_job(job) for job in jobs]
+        else:
+            with ProcessPoolExecutor(chosen.jobs, mp_context=get_context("spawn")) as pool:
+                done = list(pool.map(_job, jobs))
+        summed = totals([scores for scores, _ in done])
+        misses = [line for _, lines in done for line in lines]
     except SomError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    for line in misses or ():
+    for line in misses:
         sys.stderr.write(f"{line}\n")
     if chosen.json:
         sys.stdout.write(json.dumps({kind: score.numbers for kind, score in summed.items()}) + "\n")

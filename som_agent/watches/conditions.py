@@ -5,12 +5,13 @@ Where a mark is left out, any mark counts, and each one on its own. Marks are gi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from som_agent.errors import InputError
+from som_agent.watches.checks import COLORS, check
+from som_agent.watches.zone import Zone
 
 __all__ = [
     "COLORS",
@@ -44,60 +45,8 @@ __all__ = [
 MarkName: TypeAlias = int | str
 How: TypeAlias = Literal["gone", "hidden"]
 Side: TypeAlias = Literal["left_of", "right_of", "above", "below"]
-COLORS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-"""As `som_agent.colors.COLOR_TERMS`, which takes a while to import."""
-
 _MOST_DEEP = 4  # conditions in one another
 _MOST_PARTS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Zone:
-    """A part of the picture: either a box or a polygon.
-
-    Attributes:
-        box: x0, y0, x1, y1.
-        polygon: its corners, x and y, three or more.
-        name: what it is called in sentences, "the door" for example.
-
-    Raises:
-        InputError: neither or both, or a shape without an area.
-    """
-
-    box: tuple[float, float, float, float] | None = None
-    polygon: tuple[tuple[float, float], ...] | None = None
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.box is None) == (self.polygon is None):
-            raise InputError("a zone is either a box or a polygon, and not both")
-        if not isinstance(self.name, str):
-            raise InputError(f"the name of a zone is a text, got {self.name!r}")
-        if self.box is not None:
-            box = _numbers("box", self.box)
-            if len(box) != 4 or box[0] >= box[2] or box[1] >= box[3]:
-                raise InputError(f"box must be x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {list(box)}")
-            object.__setattr__(self, "box", box)
-        if self.polygon is not None:
-            if not isinstance(self.polygon, (list, tuple)):
-                raise InputError(f"polygon must be a list of points, got {self.polygon!r}")
-            points = tuple(_numbers("polygon", point) for point in self.polygon)
-            if len(points) < 3 or any(len(point) != 2 for point in points) or not _area(points):
-                raise InputError(f"polygon must be three points x, y or more, got {list(map(list, points))}")
-            object.__setattr__(self, "polygon", points)
-
-    @property
-    def corners(self) -> tuple[tuple[float, ...], ...]:
-        """Its corners, x and y."""
-        if self.box is None:
-            return self.polygon or ()
-        x0, y0, x1, y1 = self.box
-        return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
-
-    @property
-    def called(self) -> str:
-        """How a sentence names it."""
-        return self.name or "the zone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +57,7 @@ class Appears:
     kind: Literal["appears"] = field(default="appears", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +74,7 @@ class Leaves:
     kind: Literal["leaves"] = field(default="leaves", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +85,7 @@ class ComesBack:
     kind: Literal["comes_back"] = field(default="comes_back", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +96,7 @@ class Moves:
     kind: Literal["moves"] = field(default="moves", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +108,7 @@ class Stops:
     kind: Literal["stops"] = field(default="stops", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +120,7 @@ class Faster:
     kind: Literal["faster"] = field(default="faster", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +132,7 @@ class Slower:
     kind: Literal["slower"] = field(default="slower", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +144,7 @@ class Enters:
     kind: Literal["enters"] = field(default="enters", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +156,7 @@ class Exits:
     kind: Literal["exits"] = field(default="exits", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +169,7 @@ class Near:
     kind: Literal["near"] = field(default="near", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +181,7 @@ class Touches:
     kind: Literal["touches"] = field(default="touches", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +197,7 @@ class Beside:
     kind: Literal["beside"] = field(default="beside", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +209,7 @@ class ChangesColor:
     kind: Literal["changes_color"] = field(default="changes_color", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +221,7 @@ class ChangesSize:
     kind: Literal["changes_size"] = field(default="changes_size", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -307,7 +256,7 @@ class Then:
     kind: Literal["then"] = field(default="then", init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
         for part in (self.first, self.second):
             if not isinstance(part, tuple(KINDS.values())):
                 raise InputError(f"then joins two conditions, got {part!r}")
@@ -341,14 +290,6 @@ KINDS: dict[str, type[Any]] = {
 }
 """What there is, by the name that JSON gives it."""
 
-_ONE_OF = {
-    "how": ("gone", "hidden"),
-    "side": ("left_of", "right_of", "above", "below"),
-    "to": COLORS,
-}
-_LEAST = {"seconds": 0.0, "distance_px": 0.0}
-_ABOVE_0 = ("speed_px_s", "factor", "within_s")
-
 
 def leaves_of(condition: Condition) -> Iterator[Simple]:
     """The simple conditions that a condition is made of."""
@@ -360,39 +301,6 @@ def leaves_of(condition: Condition) -> Iterator[Simple]:
         yield from leaves_of(condition.second)
     else:
         yield condition
-
-
-def _check(condition: Any) -> None:
-    """Refuse values that make no sense."""
-    for name, value in vars(condition).items():
-        if name in ("mark", "other"):
-            _check_mark(condition, name, value)
-        elif name in _ONE_OF and not (value is None and name != "side") and value not in _ONE_OF[name]:
-            raise InputError(
-                f"{condition.kind}: {name} must be one of {', '.join(_ONE_OF[name])}, got {value!r}"
-            )
-        elif name in _LEAST or name in _ABOVE_0:
-            (number,) = _numbers(f"{condition.kind}: {name}", (value,))
-            if number < _LEAST.get(name, 0.0) or (name in _ABOVE_0 and number == 0):
-                least = "above 0" if name in _ABOVE_0 else f"at least {_LEAST[name]:g}"
-                raise InputError(f"{condition.kind}: {name} must be {least}, got {value!r}")
-        elif name == "zone" and not isinstance(value, Zone):
-            raise InputError(f"{condition.kind}: zone must be a zone, got {value!r}")
-    if isinstance(condition, ChangesSize) and 0.9 < condition.factor < 1.1:
-        raise InputError(
-            f"changes_size: factor must be 1.1 or more, or 0.9 or less, got {condition.factor!r}"
-        )
-    if getattr(condition, "other", None) is not None and condition.other == condition.mark:
-        raise InputError(f"{condition.kind}: mark and other are both {condition.mark!r}; it takes two marks")
-
-
-def _check_mark(condition: Any, name: str, value: Any) -> None:
-    needed = condition.kind in ("near", "touches", "beside") and name == "mark"
-    if value is None and not needed:
-        return
-    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if not is_number and not (isinstance(value, str) and value.strip()):
-        raise InputError(f"{condition.kind}: {name} must be the number or label of a mark, got {value!r}")
 
 
 def _check_parts(condition: And | Or) -> None:
@@ -414,18 +322,3 @@ def _check_depth(condition: Condition) -> None:
 
     if depth(condition) > _MOST_DEEP:
         raise InputError(f"conditions may be {_MOST_DEEP} deep in one another, not {depth(condition)}")
-
-
-def _numbers(name: str, values: Any) -> Any:
-    """Finite numbers as a tuple of floats."""
-    if not isinstance(values, (list, tuple)):
-        raise InputError(f"{name} must be a list of numbers, got {values!r}")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"{name} must be a number, got {value!r}")
-    return tuple(float(value) for value in values)
-
-
-def _area(points: tuple[Any, ...]) -> float:
-    turned = (*points[1:], *points[:1])
-    return float(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, turned, strict=True)))

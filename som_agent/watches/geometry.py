@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from som_agent.history import Observation
 from som_agent.rle import decode
-from som_agent.watches.conditions import Zone
+from som_agent.watches.zone import Zone
 
 __all__ = ["Masks", "box_gap", "drawn"]
 

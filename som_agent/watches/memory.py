@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from som_agent.history import GONE, VISIBLE, Observation
 from som_agent.watches.geometry import Masks
 from som_agent.watches.motion import Motion
@@ -52,6 +54,8 @@ class Followed:
         lost_s: when.
         whole: width, height and area when nothing cuts it off.
         cut: a part of it is hidden or outside the picture.
+        low: it is narrower, and lower, than when nothing cuts it off.
+        at: at which sides of its box, x0, y0, x1, y1, there is another mark or the border.
     """
 
     motion: Motion
@@ -62,6 +66,23 @@ class Followed:
     lost_s: float = 0.0
     whole: tuple[float, float, float] = (0.0, 0.0, 0.0)
     cut: bool = False
+    low: tuple[bool, bool] = (False, False)
+    at: tuple[bool, ...] = (False,) * 4
+
+    def boxes(self) -> list[tuple[float, float, float, float]]:
+        """Where the whole of it can be, as boxes x0, y0, x1, y1: as it is seen where nothing cuts it off."""
+        spans = []
+        for axis in range(2):
+            low, high = self.row.box[axis], self.row.box[axis + 2]
+            hidden = self.whole[axis] - (high - low) if self.cut and self.low[axis] else 0.0
+            before, after = self.at[axis], self.at[axis + 2]
+            if hidden <= 0:
+                spans.append([(low, high)])
+            elif before == after:
+                spans.append([(low - hidden, high), (low, high + hidden)])
+            else:
+                spans.append([(low - hidden, high) if before else (low, high + hidden)])
+        return [(x0, y0, x1, y1) for x0, x1 in spans[0] for y0, y1 in spans[1]]
 
 
 class Memory:
@@ -91,7 +112,7 @@ class Memory:
         self.masks = Masks(seen.size, seen.mask_size)
         here = {row.mark: row for row in seen.rows}
         self.gone = {mark for mark in self.marks if mark not in here or here[mark].state == GONE}
-        visible = [row for row in seen.rows if row.state == VISIBLE]
+        contacts = _contacts([row for row in seen.rows if row.state == VISIBLE], 2 * self.pixel)
         for row in seen.rows:
             known = self.marks.get(row.mark)
             if known is None:
@@ -102,7 +123,7 @@ class Memory:
                 known.visible = row.state == VISIBLE
                 known.lost, known.lost_s = ("" if known.visible else "hidden"), seen.time
             if row.state == VISIBLE:
-                self._see(known, row, visible)
+                self._see(known, row, contacts[row.mark])
             elif row.state != GONE:
                 self._lose(known, row.hidden_by, seen.time, seen.time - before.time)
         for mark in self.gone:
@@ -122,7 +143,7 @@ class Memory:
     def _new_motion(self) -> Motion:
         return Motion(1.5 * self.pixel, *self._limits)
 
-    def _see(self, known: Followed, row: Observation, visible: Sequence[Observation]) -> None:
+    def _see(self, known: Followed, row: Observation, at: tuple[bool, ...]) -> None:
         x0, y0, x1, y1 = row.box
         (width, height), blur = self.now.size, 1.5 * self.pixel
         border = (x0 < blur, y0 < blur, x1 > width - blur, y1 > height - blur)
@@ -130,11 +151,13 @@ class Memory:
         whole = known.whole
         low = (now[0] < whole[0] - max(2 * blur, 0.05 * whole[0]),
                now[1] < whole[1] - max(2 * blur, 0.05 * whole[1]), now[2] < _WHOLE * whole[2])  # fmt: skip
-        at = _contacts(row, visible, 2 * self.pixel) if any(low) else (False,) * 4
         # What goes behind something that has no mark loses a side; what shrinks becomes narrower and lower.
         odd = any(low) and not (low[0] and low[1])
-        known.cut = any(border) or any(at) or odd
-        # What grows is believed slowly: two alike things that touch look like one for a moment.
+        known.cut = any(border) or odd or (any(low) and any(at))
+        known.low = low[0], low[1]
+        known.at = tuple(p or q for p, q in zip(border, at, strict=True))
+        # What grows is believed slowly: two alike things that touch look like one for a moment. What shrinks
+        # beside another mark may as well go behind it, however slowly.
         grow, shrink = 0.3, 0.0 if any(border) or any(at) else 0.02 if odd else 0.3
         known.whole = tuple(  # type: ignore[assignment]
             w + (grow if n > w else shrink) * (n - w) for w, n in zip(whole, now, strict=True)
@@ -170,16 +193,14 @@ class Memory:
         )
 
 
-def _contacts(row: Observation, visible: Sequence[Observation], pad: float) -> tuple[bool, ...]:
-    """At which sides of a mark's box, x0, y0, x1, y1, the box of another mark is."""
-    x0, y0, x1, y1 = row.box
-    at = [False] * 4
-    for other in visible:
-        a0, b0, a1, b1 = other.box
-        if other.mark == row.mark or a0 - pad > x1 or a1 + pad < x0 or b0 - pad > y1 or b1 + pad < y0:
-            continue
-        at[0] = at[0] or a0 - pad <= x0 <= a1 + pad
-        at[1] = at[1] or b0 - pad <= y0 <= b1 + pad
-        at[2] = at[2] or a0 - pad <= x1 <= a1 + pad
-        at[3] = at[3] or b0 - pad <= y1 <= b1 + pad
-    return tuple(at)
+def _contacts(rows: Sequence[Observation], pad: float) -> dict[int, tuple[bool, ...]]:
+    """At which sides of each mark's box, x0, y0, x1, y1, the box of another mark is."""
+    box = np.array([row.box for row in rows], float).reshape(-1, 4)
+    low, high = box[:, :2] - pad, box[:, 2:] + pad
+    meet = (low <= box[:, None, 2:]) & (high >= box[:, None, :2])
+    meets = meet[..., 0] & meet[..., 1]
+    np.fill_diagonal(meets, False)
+    corner = box.reshape(-1, 1, 2, 2)
+    inside = (low[:, None] <= corner) & (corner <= high[:, None])
+    at = (inside & meets[..., None, None]).any(axis=1).reshape(-1, 4)
+    return {row.mark: tuple(sides) for row, sides in zip(rows, at.tolist(), strict=True)}

@@ -71,9 +71,9 @@ class Motion:
     def _judge(self) -> None:
         newest, blur = self._kept[-1], self._blur
         if self._anchor is not None:
-            away = _apart(self._anchor[1], newest[1])
-            self._stands = away is None or away <= 1.5 * blur
-            if away is not None and away > 3 * blur:
+            away = _at_least(self._anchor[1], newest[1])
+            self._stands = away <= 1.5 * blur
+            if away > 3 * blur:
                 self._left = self._since(self._anchor[1], inside=False)
                 self._anchor = None
             elif self._rests(_SHORT_S):
@@ -97,7 +97,10 @@ class Motion:
         since = self._kept[-1][0]
         for time_s, edges in reversed(self._kept):
             away = _apart(place, edges)
-            if away is not None and (away <= 1.5 * self._blur) != inside:
+            if away is None:
+                if inside and _at_least(place, edges) > 1.5 * self._blur:
+                    break  # what is known of it is elsewhere
+            elif (away <= 1.5 * self._blur) != inside:
                 break
             since = time_s
         return since
@@ -109,21 +112,10 @@ class Motion:
     def _over(self, window_s: float, least_s: float) -> tuple[float | None, float | None]:
         end = self._kept[-1][0]
         recent = [row for row in self._kept if end - row[0] <= window_s + 1e-6]
-        slopes = [self._slope(recent, side, least_s) for side in range(4)]
-        return _common(slopes[0], slopes[2]), _common(slopes[1], slopes[3])
-
-    @staticmethod
-    def _slope(recent: list[tuple[float, Edges]], side: int, least_s: float) -> float | None:
-        known = [(t, v) for t, edges in recent if (v := edges[side]) is not None]
-        n = len(known)
-        if n < 3 or known[-1][0] - known[0][0] < least_s or known[-1][0] < recent[-1][0]:
-            return None
-        half = n // 2
-        slopes = sorted(
-            (known[k + half][1] - known[k][1]) / (known[k + half][0] - known[k][0]) for k in range(n - half)
-        )
-        middle = len(slopes) // 2
-        return slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2
+        times = [time_s for time_s, _ in recent]
+        sides = zip(*(edges for _, edges in recent), strict=True)
+        x0, y0, x1, y1 = (_slope(times, side, least_s) for side in sides)
+        return _common(x0, x1), _common(y0, y1)
 
     @property
     def speed_by_now(self) -> float | None:
@@ -138,6 +130,26 @@ class Motion:
         return True if speed >= self._moving else False if speed < self._still else None
 
 
+def _slope(times: list[float], values: tuple[float | None, ...], least_s: float) -> float | None:
+    """Median of the slopes from the first half to the second; None where too little is known, or not now."""
+    if values[-1] is None:
+        return None
+    known = values
+    if None in values:
+        times = [time_s for time_s, value in zip(times, values, strict=True) if value is not None]
+        known = tuple(value for value in values if value is not None)
+    n = len(known)
+    if n < 3 or times[-1] - times[0] < least_s:
+        return None
+    if known.count(known[0]) == n:
+        return 0.0
+    half = n // 2
+    pairs = zip(known, known[half:], times, times[half:], strict=False)
+    slopes = sorted((b - a) / (end - start) for a, b, start, end in pairs)  # type: ignore[operator]
+    middle = len(slopes) // 2
+    return slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2
+
+
 def speed_of(velocity: tuple[float | None, float | None]) -> float | None:
     """Length of a velocity; None where a part of it is not known."""
     x, y = velocity
@@ -148,8 +160,18 @@ def _apart(a: Edges, b: Edges) -> float | None:
     """How far a box is from another one in pixels, by the sides that both know."""
     if None not in a and None not in b and a == b:
         return 0.0
+    return speed_of(_moved(a, b))
+
+
+def _at_least(a: Edges, b: Edges) -> float:
+    """How far at least a box is from another one in pixels: what is not known did not move."""
+    x, y = _moved(a, b)
+    return math.hypot(x or 0.0, y or 0.0)
+
+
+def _moved(a: Edges, b: Edges) -> tuple[float | None, float | None]:
     moved = [None if p is None or q is None else q - p for p, q in zip(a, b, strict=True)]
-    return speed_of((_common(moved[0], moved[2]), _common(moved[1], moved[3])))
+    return _common(moved[0], moved[2]), _common(moved[1], moved[3])
 
 
 def _common(low: float | None, high: float | None) -> float | None:

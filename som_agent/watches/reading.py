@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -37,8 +37,10 @@ Key = tuple[int, ...]
 """The marks that a truth is about, one or two."""
 
 _FORGET_S = 1.0  # what needs to be seen and was not for so long holds no more
-_LEAD = 6  # percent by which a colour must lead
+_EVENLY = 0.85  # least growth of a side, as a part of that in an even growth
+_LEAD = 4  # percent by which a colour must lead
 _INSIDE, _INSIDE_STILL = 0.5, 0.4
+_TELLING = 0.3  # share of a mark that must be seen to tell where the rest is
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def _inside(zone: Zone, memory: Memory, number: int) -> float | None:
     if mark.cut:
         half = 0.5 * mark.whole[2]
         if share * mark.row.area < half and (1 - share) * mark.row.area <= half:
-            return share if share in (0.0, 1.0) else None
+            tells = share in (0.0, 1.0) and mark.row.area >= _TELLING * mark.whole[2]
+            return share if tells else None
     return share
 
 
@@ -192,13 +195,14 @@ def _beside(condition: Beside, memory: Memory, key: Key, known: Settled) -> Read
     if condition.side in ("right_of", "below"):
         a, b = b, a
     axis = 0 if condition.side in ("left_of", "right_of") else 1
-    low, high = a.row.box[axis], a.row.box[axis + 2]
-    other_low, other_high = b.row.box[axis], b.row.box[axis + 2]
     slack = 3 * memory.pixel if known.state else 0.0
-    holds = (low + high) / 2 < other_low + slack and high < (other_low + other_high) / 2 + slack
-    if not holds and known.state and (a.cut or b.cut):
-        return _UNSEEN
-    return Reading(holds)
+    said = {_is_before(p, q, axis, slack) for p in a.boxes() for q in b.boxes()}
+    return Reading(said.pop()) if len(said) == 1 else _UNSEEN  # what is hidden of them decides
+
+
+def _is_before(a: Sequence[float], b: Sequence[float], axis: int, slack: float) -> bool:
+    middle, other_middle = (a[axis] + a[axis + 2]) / 2, (b[axis] + b[axis + 2]) / 2
+    return middle < b[axis] + slack and a[axis + 2] < other_middle + slack
 
 
 def _changes_color(condition: ChangesColor, memory: Memory, key: Key, known: Settled) -> Reading:
@@ -223,7 +227,8 @@ def _changes_color(condition: ChangesColor, memory: Memory, key: Key, known: Set
 
 def _changes_size(condition: ChangesSize, memory: Memory, key: Key, known: Settled) -> Reading:
     mark = memory.marks[key[0]]
-    now = float(mark.row.area)
+    x0, y0, x1, y1 = mark.row.box
+    now = float(mark.row.area), x1 - x0, y1 - y0, any(mark.at)
     # What shrinks beside another thing may as well go behind it.
     if not mark.visible or mark.cut:
         return _UNSEEN
@@ -232,8 +237,11 @@ def _changes_size(condition: ChangesSize, memory: Memory, key: Key, known: Settl
             return _UNSEEN  # it may just be coming out from behind something
         known.base, known.fired = now, False
     base: Any = known.base
-    ratio = now / base
+    ratio = now[0] / base[0]
     holds = ratio >= condition.factor if condition.factor > 1 else ratio <= condition.factor
+    if holds and ratio > 1 and base[3] and min(now[1] / base[1], now[2] / base[2]) < _EVENLY * ratio**0.5:
+        known.base = now  # it was beside another mark, and has come out from behind it
+        return _UNSEEN
     return Reading(holds, {"factor": ratio})
 
 

@@ -1,0 +1,277 @@
+"""How what simple conditions wait for goes in a drawn scene, frame by frame; for `watch_truth`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from som_agent.evaluation.watch_facts import Bools, Facts, Floats
+
+__all__ = ["Course", "course_of"]
+
+_MOTION_SHORT_S = 0.25
+
+
+@dataclass(frozen=True)
+class Course:
+    """How something goes, all `[F] bool`.
+
+    Attributes:
+        holds: it is so.
+        known: enough is seen to know that.
+        clear: it is clearly not so.
+        forgets: who has not seen it for a second takes it as not so.
+        early: frames before it becomes so in which it may be told.
+        unsure: here no rule decides whether it becomes so.
+        short_s: what lasts less, or is over for less before it begins again, no rule decides.
+        maybe: here it nearly becomes so, or what is seen of it says that it does.
+    """
+
+    holds: Bools
+    known: Bools
+    clear: Bools
+    forgets: bool = False
+    early: int = 2
+    unsure: Bools | None = None
+    short_s: float = 0.15
+    maybe: Bools | None = None
+
+    def next_known(self, frame: int) -> int:
+        """The first frame from `frame` on in which it is known; the last one if it never is again."""
+        later = np.flatnonzero(self.known[frame:])
+        return frame + int(later[0]) if len(later) else len(self.known) - 1
+
+
+def course_of(facts: Facts, condition: Any, *things: int) -> Course:
+    """The course of a simple condition, but for `appears`, on one thing or two."""
+    return _COURSES[condition.kind](facts, condition, *things)
+
+
+def _course_leaves(facts: Facts, condition: Any, thing: int) -> Course:
+    seen = facts.visible[:, thing] >= 12
+    ever = np.maximum.accumulate(seen)
+    away, n = ~seen, len(seen)
+    unsure = ~facts.there(thing)
+    early = round(0.3 * facts.scene.fps)
+    if condition.how is not None:
+        how = np.zeros(n, bool)
+        kind, doubt = "", False
+        for f in range(n):
+            if away[f] and f and not away[f - 1]:
+                kind, doubt = _how(facts, thing, f)
+            how[f] = away[f] and kind == condition.how
+            unsure[f] |= away[f] and doubt
+        return Course(how, ever, ~how, early=early, unsure=unsure)
+    clear = seen & (facts.seen[:, thing] >= 0.35)
+    return Course(away, ever, clear, early=early, unsure=unsure)
+
+
+def _how(facts: Facts, thing: int, frame: int) -> tuple[str, bool]:
+    """How it went out of sight, and whether that is in doubt."""
+    w, h = facts.scene.size
+    ys, xs = np.nonzero(facts.labels[frame - 1] == thing)
+    border = min(xs.min(), ys.min()) <= 2 or xs.max() >= w - 3 or ys.max() >= h - 3
+    outside = not facts.whole[thing][frame].any()
+    outline = facts.whole[thing][frame - 1]
+    oy, ox = np.nonzero(outline) if outline.any() else (ys, xs)
+    at_border = min(ox.min(), oy.min()) <= 4 or ox.max() >= w - 5 or oy.max() >= h - 5
+    if outside:
+        return "gone", not border
+    return "hidden", bool(at_border)
+
+
+def _course_comes_back(facts: Facts, _: Any, thing: int) -> Course:
+    seen = facts.seen[:, thing] >= 0.5
+    none = facts.visible[:, thing] < 12
+    ever = np.maximum.accumulate(~none)
+    # Between the two it stays as it was.
+    holds, state = np.zeros(len(seen), bool), False
+    for f in range(len(seen)):
+        state = True if seen[f] else False if none[f] else state
+        holds[f] = state
+    clear = np.zeros(len(seen), bool)
+    run = 0
+    for f in range(len(seen)):
+        run = run + 1 if none[f] else 0
+        clear[f] = run >= 3 and run / facts.scene.fps > 0.12
+    few = np.convolve(~facts.there(thing), np.ones(4))[: len(seen)] > 0
+    return Course(holds, ever, clear, early=round(0.5 * facts.scene.fps), unsure=few)
+
+
+def _course_moves(facts: Facts, _: Any, thing: int) -> Course:
+    speed = facts.speeds(thing)
+    fast, still = speed >= 0.03 * facts.diagonal, speed < 0.012 * facts.diagonal
+    known = (fast | (speed < 0.015 * facts.diagonal)) & facts.well_seen(thing, 0.5, 0.4)
+    return Course(
+        fast, known, still, forgets=True, early=round(0.25 * facts.scene.fps), short_s=_MOTION_SHORT_S
+    )
+
+
+def _course_stops(facts: Facts, condition: Any, thing: int) -> Course:
+    lasted = facts.standing(thing)
+    known = facts.well_seen(thing, 0.5, 0.4)
+    fps = facts.scene.fps
+    holds = lasted >= condition.seconds - 0.5 / fps
+    # A stop of which the end comes within a few frames of its time may be told or not.
+    brief = np.zeros(len(lasted), bool)
+    for f in np.flatnonzero(lasted[:-1] > lasted[1:]).tolist():
+        if abs(lasted[f] - condition.seconds) < 0.1 + 2.5 / fps:
+            brief[max(f - round(0.5 * fps), 0) : f + round(0.5 * fps)] = True
+    peak = lasted > np.append(lasted[1:], 0.0)
+    nearly = peak & ~holds & (lasted > condition.seconds - 0.1 - 2.5 / fps)
+    return Course(
+        holds, known, ~holds, early=round(0.1 * fps) + 2, unsure=brief, maybe=nearly, short_s=_MOTION_SHORT_S
+    )
+
+
+def _course_faster(facts: Facts, condition: Any, thing: int) -> Course:
+    speed, limit = facts.speeds(thing), condition.speed_px_s
+    doubt = spread((speed > 0.8 * limit) & (speed < 1.25 * limit), round(0.1 * facts.scene.fps))
+    lasting = _lasting_doubt(facts, doubt)
+    known = facts.well_seen(thing, 0.5, 0.4)
+    early = round(0.25 * facts.scene.fps)
+    return Course(
+        speed >= limit,
+        known,
+        speed < 0.75 * limit,
+        forgets=True,
+        early=early,
+        unsure=lasting,
+        short_s=_MOTION_SHORT_S,
+    )
+
+
+def _course_slower(facts: Facts, condition: Any, thing: int) -> Course:
+    speed, limit = facts.speeds(thing), condition.speed_px_s
+    doubt = spread((speed > 0.8 * limit) & (speed < 1.25 * limit), round(0.1 * facts.scene.fps))
+    known = facts.well_seen(thing, 0.5, 0.4)
+    early, lasting = round(0.25 * facts.scene.fps), _lasting_doubt(facts, doubt)
+    return Course(
+        speed < limit,
+        known,
+        speed > 1.3 * limit,
+        forgets=True,
+        early=early,
+        unsure=lasting,
+        short_s=_MOTION_SHORT_S,
+    )
+
+
+def _lasting_doubt(facts: Facts, doubt: Bools) -> Bools:
+    """Where a speed stays about its limit for longer than a change of speed takes to be measured."""
+    out, need = np.zeros(len(doubt), bool), round(0.55 * facts.scene.fps)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], doubt, [False]]).astype(int)))
+    for a, b in zip(edges[::2], edges[1::2], strict=True):
+        out[a:b] = b - a > need
+    return out
+
+
+def _course_enters(facts: Facts, condition: Any, thing: int) -> Course:
+    share = facts.share(condition.zone, thing)
+    outside = ~np.array([m.any() for m in facts.whole[thing]])
+    known = facts.well_seen(thing, 0.8) | (outside & facts.there(thing))
+    maybe = ~known & _rises(facts.seen_share(condition.zone, thing) >= 0.5)
+    return Course(share >= 0.5, known, share < 0.35, unsure=_grazing(facts, share), maybe=maybe)
+
+
+def _course_exits(facts: Facts, condition: Any, thing: int) -> Course:
+    share = facts.share(condition.zone, thing)
+    outside = ~np.array([m.any() for m in facts.whole[thing]])
+    known = facts.well_seen(thing, 0.8) | (outside & facts.there(thing))
+    maybe = ~known & _rises(facts.seen_share(condition.zone, thing) < 0.5)
+    return Course(share < 0.5, known, share > 0.65, unsure=_grazing(facts, share), maybe=maybe)
+
+
+def _grazing(facts: Facts, share: Floats) -> Bools:
+    """Where it lies half in a zone for long."""
+    return _lasting_doubt(facts, (share > 0.42) & (share < 0.58))
+
+
+def _both(facts: Facts, a: int, b: int, near: Bools) -> Bools:
+    seen = facts.well_seen(a, 0.1) & facts.well_seen(b, 0.1)
+    whole = facts.well_seen(a, 0.85) & facts.well_seen(b, 0.85)
+    return np.asarray(whole | (seen & near))
+
+
+def _course_near(facts: Facts, condition: Any, a: int, b: int) -> Course:
+    gap, limit = facts.gaps(a, b), condition.distance_px
+    near = gap <= limit
+    grazing = _lasting_doubt(facts, np.abs(gap - limit) < 3)
+    return Course(near, _both(facts, a, b, near), gap > 1.15 * limit + 7, forgets=True, unsure=grazing)
+
+
+def _course_touches(facts: Facts, _: Any, a: int, b: int) -> Course:
+    gap = facts.gaps(a, b)
+    near = gap <= 2
+    grazing = spread((gap > 0.5) & (gap < 6) & (np.abs(np.gradient(np.where(gap < 99, gap, 99))) < 0.7), 3)
+    return Course(near, _both(facts, a, b, near), gap > 9, forgets=True, unsure=grazing)
+
+
+def _course_beside(facts: Facts, condition: Any, a: int, b: int) -> Course:
+    if condition.side in ("right_of", "below"):
+        a, b = b, a
+    axis = 0 if condition.side in ("left_of", "right_of") else 1
+    own, other = facts.sides(a, axis), facts.sides(b, axis)
+    first = other[:, 0] - (own[:, 0] + own[:, 1]) / 2
+    second = (other[:, 0] + other[:, 1]) / 2 - own[:, 1]
+    margin = np.minimum(first, second)
+    known = facts.well_seen(a, 0.85) & facts.well_seen(b, 0.85)
+    grazing = _lasting_doubt(facts, np.abs(margin) < 3)
+    return Course(margin > 0, known, margin < -8, forgets=True, unsure=grazing)
+
+
+def _course_changes_color(facts: Facts, condition: Any, thing: int) -> Course:
+    drawn = facts.scene.things[thing - 1]
+    names = np.array([drawn.color(t) for t in facts.scene.times])
+    known = facts.well_seen(thing, 0.6)
+    if condition.to is not None:
+        is_so = names == condition.to
+        return Course(is_so, known, ~is_so)
+    # Each change is an event of its own: it holds for a frame.
+    last, holds = "", np.zeros(len(names), bool)
+    for f in np.flatnonzero(known).tolist():
+        holds[f] = bool(last) and names[f] != last
+        last = str(names[f])
+    return Course(_held(holds, 8), known | _held(holds, 8), ~_held(holds, 8))
+
+
+def _course_changes_size(facts: Facts, condition: Any, thing: int) -> Course:
+    drawn = facts.scene.things[thing - 1]
+    area = np.array([drawn.scale(t) ** 2 for t in facts.scene.times])
+    at_border = np.array(
+        [m[0].any() or m[-1].any() or m[:, 0].any() or m[:, -1].any() for m in facts.whole[thing]]
+    )
+    known = facts.well_seen(thing, 0.97) & ~at_border
+    ratio = area / area[0]
+    grows = condition.factor > 1
+    holds = ratio >= condition.factor if grows else ratio <= condition.factor
+    # From the size at which it was told it may reach the factor again; when exactly, no rule says.
+    again, base = np.zeros(len(area), bool), 1.0
+    for f, r in enumerate(ratio.tolist()):
+        if r / base >= condition.factor * 0.97 if grows else r / base <= condition.factor * 1.03:
+            again[f], base = base != 1.0, r
+    near = spread(np.abs(ratio - condition.factor) < 0.04, 4) & (np.abs(np.gradient(ratio)) < 1e-4)
+    return Course(holds, known, ~holds, unsure=near, maybe=again)
+
+
+def spread(values: Bools, frames: int) -> Bools:
+    """The same, and as many frames on either side of each."""
+    return np.convolve(values, np.ones(2 * frames + 1), "same") > 0
+
+
+def _rises(values: Bools) -> Bools:
+    """Where something becomes so."""
+    return np.asarray(values & ~np.append([False], values[:-1]))
+
+
+def _held(values: Bools, frames: int) -> Bools:
+    """The same, and as many frames after each."""
+    return np.convolve(values, np.ones(frames))[: len(values)] > 0
+
+
+_COURSES: dict[str, Callable[..., Course]] = {
+    name[len("_course_") :]: made for name, made in list(globals().items()) if name.startswith("_course_")
+}
