@@ -45,7 +45,7 @@ def wait_for_frames(process, run):
     pytest.fail(f"no frame was written: {process.communicate()}")
 
 
-@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("presses", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_was_done_is_kept(environment, long_clip, tmp_path, presses):
     run = tmp_path / "run"
     process = start(environment, long_clip, run)

@@ -155,6 +155,7 @@ def test_ctrl_c_ends_it_even_where_the_client_reads_nothing(environment, root):
         assert b"stopped" in err
 
 
+@pytest.mark.slow
 def test_a_client_that_is_killed_in_mid_call_takes_the_server_along(environment, root):
     line = [sys.executable, "-c", CLIENT, SERVER, str(root)]
     with subprocess.Popen(line, env=environment, stderr=subprocess.PIPE) as client:
