@@ -20,6 +20,9 @@ SNAP_PENALTY = 0.15
 """A segment of this frame must fit this much worse before a track keeps its old outline instead."""
 MOTION_WEIGHT = 0.85
 """How far a track's own motion is believed beside a flow that told as well: what flickers seems to move."""
+SAME_OUTLINE = 0.6
+"""Overlap above which looks count less and less, up to not at all for the very outline that was expected: things
+change colour, but none takes another's place from one frame to the next."""
 LOOKS_WEIGHT, SIZE_WEIGHT = 1.0, 0.5
 """Exponents of likeness in looks and in area, beside overlap: both change when an object is partly hidden."""
 
@@ -87,7 +90,8 @@ def candidates(
     trust /= trust.max(axis=1, keepdims=True)
     iou = np.maximum(trust[:, :1] * by_flow, trust[:, 1:] * by_motion)
     looks = np.array([track.looks for track in tracks])
-    score = iou * likeness(looks, features.looks(members)) ** LOOKS_WEIGHT
+    like = likeness(looks, features.looks(members)) ** LOOKS_WEIGHT
+    score = iou * np.maximum(like, (iou - SAME_OUTLINE) / (1 - SAME_OUTLINE))
     sizes = np.array([[track.area] for track in tracks])
     areas = features.area(members)
     score *= (np.minimum(sizes, areas) / np.maximum(np.maximum(sizes, areas), 1)) ** SIZE_WEIGHT

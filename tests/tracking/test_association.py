@@ -54,6 +54,18 @@ def test_identical_things_side_by_side_are_not_mixed_up(make, watch):
     assert len(seen.all_ids) == 3
 
 
+def test_what_changes_its_colour_keeps_its_id(make, watch):
+    maps = [make.labels(moving(i), SIZE) for i in range(30)]
+    images = []
+    for i, labels in enumerate(maps):
+        image, other = make.paint(labels), make.paint(np.where(labels == 1, 6, labels))
+        edge = 6 + 2 * i + 24 * np.clip((i - 10) / 6, 0, 1)  # within 0.6 s it spreads over the thing
+        images.append(np.where((np.arange(SIZE[0]) < edge)[None, :, None], other, image))
+    seen = watch(maps, images)
+    assert len(set(seen.of(1))) == 1
+    assert len(seen.all_ids) == 3
+
+
 def hidden(make, away, frames=50):
     """Object 2 is out of sight in the frames of `away`; 1 moves, so that it is no still picture."""
     maps = []
