@@ -21,8 +21,8 @@ SNAP_PENALTY = 0.15
 MOTION_WEIGHT = 0.85
 """How far a track's own motion is believed beside a flow that told as well: what flickers seems to move."""
 SAME_OUTLINE = 0.6
-"""Overlap above which looks count less and less, up to not at all for the very outline that was expected: things
-change colour, but none takes another's place from one frame to the next."""
+"""Overlap above which looks count less and less, up to not at all for the very outline that was expected:
+things change colour, but none takes the place of another from one frame to the next."""
 LOOKS_WEIGHT, SIZE_WEIGHT = 1.0, 0.5
 """Exponents of likeness in looks and in area, beside overlap: both change when an object is partly hidden."""
 
