@@ -26,6 +26,9 @@ bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	$(BIN)/python tests/benchmarks/pipeline.py
 	$(BIN)/python tests/benchmarks/marks.py
+	$(BIN)/python tests/benchmarks/watches.py
+	$(BIN)/python tests/benchmarks/boundary.py
+	$(BIN)/python tests/benchmarks/live_sessions.py --seconds 60
 	$(BIN)/python kernels/bench/run.py
 	$(BIN)/python kernels/bench/run.py --memory
 
