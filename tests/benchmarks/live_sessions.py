@@ -118,20 +118,20 @@ def cpu_s() -> float:
 
 
 def ask_now_and_then(
-    store: SessionStore, opened: CameraSession, stop: threading.Event, client: Client
+    store: SessionStore, opened: CameraSession, stop: threading.Event, client: Client, ask_s: int
 ) -> None:
-    """Look once a second, ask every third time."""
+    """Look once a second, ask every `ask_s` seconds in place of it."""
     call, turn = Call(owner=opened.owner), 0
     while not stop.wait(1.0):
         turn += 1
         start = time.perf_counter()
         try:
             session = store.get(opened.id, call).session
-            if turn % 3:
+            if turn % ask_s:
                 assert session.history.marks, "nothing was seen"
                 client.looked_ms.append(1000 * (time.perf_counter() - start))
             else:
-                session.ask(QUESTIONS[turn // 3 % len(QUESTIONS)])
+                session.ask(QUESTIONS[turn // ask_s % len(QUESTIONS)])
                 client.asked_ms.append(1000 * (time.perf_counter() - start))
         except SomError as error:
             client.failed.append(str(error))
@@ -195,6 +195,7 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=5.0)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--ask-s", type=int, default=15, help="seconds between two questions of a client")
     parser.add_argument("--segmenter", default="hierarchy")
     parser.add_argument("--stored", action="store_true", help="also track a stored video all the time")
     parser.add_argument("--json", action="store_true")
@@ -226,7 +227,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     stop = threading.Event()
     clients = [Client() for _ in opened]
     asking = [
-        threading.Thread(target=ask_now_and_then, args=(store, one, stop, client))
+        threading.Thread(target=ask_now_and_then, args=(store, one, stop, client, args.ask_s))
         for one, client in zip(opened, clients, strict=True)
     ]
     tracked: list[int] = []
