@@ -9,8 +9,6 @@ from pathlib import Path
 
 from som_agent.errors import InputError
 from som_tools.addresses import Address, is_like_address
-from som_tools.outputs import Outputs
-from som_tools.quota import Quota
 from som_tools.roots import allowed_source, resolved_roots, shown
 
 __all__ = ["Access"]
@@ -89,10 +87,6 @@ class Access:
             known = ", ".join(str(camera) for camera in sorted(self.cameras)) or "none"
             raise InputError(f"camera {number} may not be opened; allowed cameras: {known}")
         return number
-
-    def folder(self, name: str) -> Path:
-        """A new folder for the files of one result; `SessionStore.outputs` also keeps to the quota."""
-        return Outputs(self.out, Quota().out_mb).folder(name)
 
     def _address(self, name: str) -> str:
         known = ", ".join(str(address.with_login_of(_NOBODY)) for address in self.addresses) or "none"
