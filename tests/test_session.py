@@ -211,19 +211,22 @@ def test_memory_does_not_grow_with_the_video(make):
     """Things come and go for a long time; everything that a session holds stays bounded."""
     rng = np.random.default_rng(1)
 
+    def place_of(i):
+        """Each thing comes where the one before it was not: else it would be that one in another colour."""
+        return 10 * (3 * (i // 8) % 8)
+
     class Coming:
         name = "coming"
 
         def segment(self, frame):
-            k = frame.index // 8
-            place = 10 * (k % 8)
+            place = place_of(frame.index)
             return Regions.from_labels(make.labels({1: (place, 10, place + 20, 40)}, (96, 48)))
 
     session = Session(Coming(), Settings(max_rows=60, keyframes=3), tracker=AssociationTracker(lost_s=0.3))
     noise = rng.integers(0, 40, (48, 96, 3)).astype(np.uint8)
     for i in range(480):
         image = noise.copy()
-        place, shade = 10 * (i // 8 % 8), 60 + 60 * (i // 8 % 3)
+        place, shade = place_of(i), 60 + 60 * (i // 8 % 3)
         image[10:40, place : place + 20] = (shade, 255 - shade, shade)
         session.step(image, time=i / 10)
     assert sum(len(trace) for trace in session.history.traces.values()) <= 60
