@@ -17,7 +17,7 @@ from som_agent.segmenters.base import Segmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
-from som_agent.tracking import PropagationTracker
+from som_agent.tracking import PropagationTracker, Tracker
 from som_agent.video.frame import Frame, Image
 
 __all__ = ["QUALITY", "QUALITY_PROPAGATED", "LiveSession", "Quality"]
@@ -56,8 +56,9 @@ class LiveSession:
     a propagator carries the masks, less often.
 
     Args:
-        segmenter: a name or a segmenter, as for `Session`.
+        segmenter: a name or a segmenter, as for `Session`; a scaled one is scaled by this session.
         settings: see `Settings`.
+        tracker: as for `Session`.
         budget_ms: most milliseconds that a step may take on average; None for no limit.
         notice: told of every change in one line.
         clock: what the steps are timed by, in seconds.
@@ -74,14 +75,16 @@ class LiveSession:
         segmenter: str | Segmenter = "hierarchy",
         settings: Settings | None = None,
         *,
+        tracker: Tracker | None = None,
         budget_ms: float | None = None,
         notice: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._scaled = ScaledSegmenter(load_segmenter(segmenter))
-        self.session = Session(self._scaled, settings)
-        tracker = self.session.tracker
-        self._tracker = tracker if isinstance(tracker, PropagationTracker) else None
+        loaded = load_segmenter(segmenter)
+        self._scaled = loaded if isinstance(loaded, ScaledSegmenter) else ScaledSegmenter(loaded)
+        self.session = Session(self._scaled, settings, tracker=tracker)
+        own = self.session.tracker
+        self._tracker = own if isinstance(own, PropagationTracker) else None
         self._levels = QUALITY if self._tracker is None else QUALITY_PROPAGATED
         self._budget = None if budget_ms is None else Budget(budget_ms, len(self._levels))
         self._steps_ms: deque[float] = deque()  # the last ones on this level, from one look to the next

@@ -7,12 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from som_agent.regions import BoolArray, FloatArray, Regions
+from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_agent.tracking.associate import best_pairs
 from som_agent.tracking.features import Features, likeness
 from som_agent.tracking.glance import Glance
 from som_agent.tracking.lives import MOMENTUM_S, Track
-from som_agent.tracking.shapes import Shape, around, seen_under, under
+from som_agent.tracking.shapes import (
+    Shape,
+    around,
+    box_of_atoms,
+    pixels_under,
+    places_around,
+    seen_under,
+    under,
+)
+from som_kernels._jit import compiled
 
 __all__ = ["claimed", "expected", "recognise", "settled"]
 
@@ -128,9 +137,9 @@ def recognise(
         spread[i] = reach / track.size
         likely = _likely(track, hiders.get(track.hider or 0), time_s)
         for j in np.flatnonzero(like[i] >= least):
-            fits[i, j] = _agreement(
-                track, likely, reach, members[j], float(areas[j]), regions, taken & ~members[j]
-            )
+            # Without another say, what agrees less than this cannot be it, however alike.
+            enough = RECALL_SCORE / float(like[i, j]) if glance is None else 0.0
+            fits[i, j] = _agreement(track, likely, reach, members[j], taken, regions, enough)
             score[i, j] = like[i, j] * fits[i, j]
     if glance is not None:
         score *= glance.weights(score, least, lost, visible, members, areas)
@@ -175,25 +184,31 @@ def _agreement(
     likely: list[tuple[float, FloatArray]],
     reach: float,
     members: BoolArray,
-    area: float,
+    taken: BoolArray,
     regions: Regions,
-    hiding: BoolArray,
+    least: float,
 ) -> float:
-    """How well a thing agrees with a track in place, size and outline, 0 to 1."""
-    assert track.outline is not None
-    places = np.concatenate([around(track.outline, members, regions), [place for _, place in likely]])
-    near = np.zeros(len(places))
-    for share, place in likely:
-        away = np.hypot(*(places - place).T)
-        near = np.maximum(near, share * np.exp(-0.5 * np.square(away / reach)))
-    if _is_outside(track, regions):
-        near = np.maximum(near, RETURNS)
-    worth = np.flatnonzero(near >= RECALL_SCORE)
-    if not len(worth):
-        return 0.0
-    fits, _, _ = _fits(track.outline, places[worth], members, regions, hiding)
-    size = min(area, track.area) / max(area, track.area, 1.0)
-    return float((near[worth] * np.sqrt(np.maximum(fits, size * (worth == 0)))).max())
+    """How well a thing agrees with a track in place, size and outline, 0 to 1; 0 for less than `least`."""
+    outline = track.outline
+    assert outline is not None
+    agreement: float = _best_agreement(
+        outline.mask,
+        outline.corner,
+        outline.center,
+        outline.area,
+        track.area,
+        np.array([share for share, _ in likely]),
+        np.array([place for _, place in likely]),
+        reach,
+        RETURNS if _is_outside(track, regions) else 0.0,
+        least,
+        members,
+        taken,
+        regions.atoms,
+        regions.atom_areas,
+        regions.atom_boxes,
+    )
+    return agreement
 
 
 def _is_outside(track: Track, regions: Regions) -> bool:
@@ -217,3 +232,49 @@ def _fits(
     area = float(regions.atom_areas[members].sum())
     slack = SLACK * outline.area
     return (shared + slack) / (area + missing + slack), bare, shared
+
+
+@compiled
+def _best_agreement(
+    mask: BoolArray,
+    corner: tuple[int, int],
+    center: tuple[float, float],
+    outline_area: int,
+    track_area: float,
+    shares: _Floats,
+    likely: FloatArray,
+    reach: float,
+    anywhere: float,
+    least: float,
+    members: BoolArray,
+    taken: BoolArray,
+    atoms: IntArray,
+    areas: npt.NDArray[np.int64],
+    boxes: IntArray,
+) -> float:
+    area = 0
+    for a in range(len(members)):
+        area += areas[a] if members[a] else 0
+    slack = SLACK * outline_area
+    size = min(area, track_area) / max(area, track_area, 1.0)
+    # A thing covers no more of an outline than there is: what is far larger fits nowhere.
+    at_most = min((min(area, outline_area) + slack) / (area + slack), 1.0)
+    x0, y0, x1, y1 = box_of_atoms(boxes, areas, members)
+    over = places_around(mask.shape, corner, center, x0, y0, x1, y1)
+    places = np.concatenate((over, likely.astype(np.float32)))
+    hiding = taken & ~members
+    best, one = 0.0, np.empty((1, 2), np.float32)
+    for p in range(len(places)):
+        near = anywhere
+        for k in range(len(likely)):
+            away = np.hypot(places[p, 0] - likely[k, 0], places[p, 1] - likely[k, 1]) / reach
+            near = max(near, shares[k] * np.exp(-0.5 * away * away))
+        own = size if p == 0 else 0.0  # middle on middle, a thing of the right size may be it in any outline
+        if near < RECALL_SCORE or near * np.sqrt(max(at_most, own)) < max(least, best):
+            continue
+        one[0] = places[p]
+        shared, bare, ground = pixels_under(mask, corner, center, one, atoms, members, hiding)[0]
+        missing = bare - (1 - GROUND) * ground
+        fit = (shared + slack) / (area + missing + slack)
+        best = max(best, near * np.sqrt(max(fit, own)))
+    return best if best >= least else 0.0

@@ -12,7 +12,16 @@ import numpy.typing as npt
 from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_kernels._jit import compiled
 
-__all__ = ["Shape", "around", "seen_under", "shape_of", "under"]
+__all__ = [
+    "Shape",
+    "around",
+    "box_of_atoms",
+    "pixels_under",
+    "places_around",
+    "seen_under",
+    "shape_of",
+    "under",
+]
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ def shape_of(regions: Regions, members: BoolArray, center: FloatArray) -> Shape:
 
 def box_of(regions: Regions, members: BoolArray) -> tuple[int, int, int, int]:
     """Tight box of a set of atoms, `[A + 1] bool`, that is not empty, as x0, y0, x1, y1."""
-    box: tuple[int, int, int, int] = _box(regions.atom_boxes, regions.atom_areas, members)
+    box: tuple[int, int, int, int] = box_of_atoms(regions.atom_boxes, regions.atom_areas, members)
     return box
 
 
@@ -90,7 +99,7 @@ def around(shape: Shape, members: BoolArray, regions: Regions) -> FloatArray:
         `[9, 2] float32`.
     """
     x0, y0, x1, y1 = box_of(regions, members)
-    places: FloatArray = _around(shape.mask.shape, shape.corner, shape.center, x0, y0, x1, y1)
+    places: FloatArray = places_around(shape.mask.shape, shape.corner, shape.center, x0, y0, x1, y1)
     return places
 
 
@@ -106,14 +115,17 @@ def seen_under(
         hiding: what may hide the rest, `[A + 1] bool`; what is in neither is bare, the ground included.
         regions: the present regions.
     """
-    counts: npt.NDArray[np.float64] = _seen_under(
+    counts: npt.NDArray[np.float64] = pixels_under(
         shape.mask, shape.corner, shape.center, places, regions.atoms, members, hiding
     )
     return counts
 
 
 @compiled
-def _box(boxes: IntArray, areas: npt.NDArray[np.int64], members: BoolArray) -> tuple[int, int, int, int]:
+def box_of_atoms(
+    boxes: IntArray, areas: npt.NDArray[np.int64], members: BoolArray
+) -> tuple[int, int, int, int]:
+    """See `box_of`; for compiled code, as the two below."""
     x0, y0, x1, y1 = 2**31 - 1, 2**31 - 1, 0, 0
     for a in range(len(members)):
         if members[a] and areas[a] > 0:
@@ -141,7 +153,7 @@ def _under(mask: BoolArray, x: int, y: int, atoms: IntArray, counts: npt.NDArray
 
 
 @compiled
-def _around(
+def places_around(
     size: tuple[int, int],
     corner: tuple[int, int],
     center: tuple[float, float],
@@ -150,6 +162,7 @@ def _around(
     x1: int,
     y1: int,
 ) -> FloatArray:
+    """See `around`."""
     h, w = size
     dx, dy = center[0] - corner[0], center[1] - corner[1]
     places = np.empty((9, 2), np.float32)
@@ -162,7 +175,7 @@ def _around(
 
 
 @compiled
-def _seen_under(
+def pixels_under(
     mask: BoolArray,
     corner: tuple[int, int],
     center: tuple[float, float],
@@ -171,6 +184,7 @@ def _seen_under(
     members: BoolArray,
     hiding: BoolArray,
 ) -> npt.NDArray[np.float64]:
+    """See `seen_under`."""
     h, w = mask.shape
     kinds = np.zeros(len(members), np.int64)  # 0 hides, 1 is the set's, 2 is bare, 3 is ground
     for a in range(len(members)):

@@ -4,7 +4,8 @@ python tests/benchmarks/live_sessions.py [--sessions 8] [--fps 5] [--seconds 300
 
 Files of 640x360 pixels with moving things play as cameras, each watched by a session of its own, all in one
 store, while a client of each looks and asks now and then. One more client goes away in mid-call. With
-`--stored` another one tracks a stored video meanwhile, over and over. The machine may be busy with other
+`--stored` another one tracks a stored video meanwhile, over and over. Memory and processor time are those of
+this process and of the workers in which sessions are tracked. The machine may be busy with other
 work: the share of the processors that this process got is printed, too.
 """
 
@@ -15,9 +16,9 @@ import gc
 import json
 import math
 import os
-import resource
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,9 +102,18 @@ def repeated(path: Path, times: int) -> None:
     longer.replace(path)
 
 
+def processes() -> list[int]:
+    """This process and its children that live."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+    return [os.getpid(), *map(int, children)]
+
+
 def rss_mb() -> float:
-    """Memory of this process that is in RAM now, in MB."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    """Memory of these processes that is in RAM now, in MB; what they share is counted for each."""
+    pages = 0
+    for pid in processes():
+        with suppress(FileNotFoundError):  # it has just ended
+            pages += int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -113,8 +123,13 @@ def open_files() -> int:
 
 
 def cpu_s() -> float:
-    """Seconds of processor time of this process and its ended children."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    """Seconds of processor time of these processes and of their ended children."""
+    ticks = 0
+    for pid in processes():
+        with suppress(FileNotFoundError):
+            after_name = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            ticks += sum(map(int, after_name[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def ask_now_and_then(

@@ -84,6 +84,7 @@ class CameraSession(Opened):
         gate: whose turn it is to step.
         warm_up: loads and compiles what the first step needs.
         leaves: told, from a thread of its own, when and why it closes by itself.
+        release: called when it is closed; None for nothing.
     """
 
     kind: ClassVar[str] = "live"
@@ -100,10 +101,11 @@ class CameraSession(Opened):
         gate: Gate,
         warm_up: Callable[[LiveSession], None],
         leaves: Callable[[CameraSession, str], None],
+        release: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(id_, name, owner, live.session)
         self._live, self._input, self._quota, self._gate = live, source, quota, gate
-        self._warm_up, self._leaves = warm_up, leaves
+        self._warm_up, self._leaves, self._release = warm_up, leaves, release
         self._came = Condition()
         self._closed, self._is_done = Event(), False
         self._failure: BaseException | None = None
@@ -156,10 +158,15 @@ class CameraSession(Opened):
             self._interrupt()
         if self._source is not None:
             self._source.close()
+        self._let_go()
         with self._came:
             self._came.notify_all()
         if self._thread is not current_thread():
             self._thread.join(CLOSING_S)
+
+    def _let_go(self) -> None:
+        if self._release is not None:
+            self._release()
 
     def _interrupt(self) -> None:
         video: object = self._video
@@ -241,6 +248,7 @@ class CameraSession(Opened):
             if now_s - self.asked_s > self._quota.idle_s:
                 why = f"session {self.id} was closed after {self._quota.idle_s:g} s without a call"
                 self._leaves(self, why)
+                self._let_go()
                 return why
             if frame is None:
                 if source.ended:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +16,7 @@ from som_agent.errors import InputError
 from som_agent.grounding import load_answerer
 from som_agent.live import LiveSession
 from som_agent.segmenters import Segmenter, load_finder, load_segmenter
+from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.session import Session
 from som_agent.settings import Settings
 from som_tools.access import Access
@@ -29,6 +31,7 @@ from som_tools.sessions.opened import Opened
 from som_tools.sessions.sources import opened_within, played, watched
 from som_tools.sessions.stored import StoredSession
 from som_tools.sessions.waiting import CHECKED_S, begun
+from som_tools.workers import Pool, WorkerTracker
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -59,6 +62,8 @@ class SessionStore:
         asking: how a model is asked.
         finder: a text-prompted segmenter, for what has no mark; None for none.
         at_once: sessions that step at a time; as many as there are processors by default.
+        workers: processes at most in which live sessions are tracked where there are several of them; as many
+            as there are processors by default, 0 for none.
 
     Attributes:
         outputs: the folder under which all files are written, within the quota.
@@ -76,10 +81,12 @@ class SessionStore:
         asking: Asking | None = None,
         finder: str | Finder | None = None,
         at_once: int | None = None,
+        workers: int | None = None,
     ) -> None:
         self.access, self.quota = access or Access.to(), quota or Quota()
         self.settings, self.asking, self.finder = settings or Settings(), asking, finder
         self.outputs, self.gate = Outputs(self.access.out, self.quota.out_mb), Gate(at_once)
+        self._workers = Pool(self.gate.at_once if workers is None else workers)
         self._given = (segmenter, lmm)
         self._loaded: tuple[Segmenter, str | BaseChatModel] | None = None
         self._is_warm = False
@@ -244,16 +251,19 @@ class SessionStore:
             size=min(self.settings.size, self.quota.live_px),
             max_rows=min(self.settings.max_rows, self.quota.live_rows),
         )
+        segmenter = ScaledSegmenter(self.load()[0])
+        tracker = self._tracker_apart(segmenter)
         opened = CameraSession(
             self._id(),
             name,
             call.owner,
-            LiveSession(self.load()[0], settings, budget_ms=budget_ms),
+            LiveSession(segmenter, settings, tracker=tracker, budget_ms=budget_ms),
             source=source,
             quota=self.quota,
             gate=self.gate,
-            warm_up=self._warm_up,
+            warm_up=partial(self._warm_up, tracker),
             leaves=self._leaves,
+            release=None if tracker is None else tracker.close,
         )
         opened.holders = 1
         try:
@@ -263,6 +273,18 @@ class SessionStore:
             self.abandon(opened)
             raise
         return opened
+
+    def _tracker_apart(self, segmenter: ScaledSegmenter) -> WorkerTracker | None:
+        """A tracker in a worker; None where this process may as well do it.
+
+        One live session is no load for one interpreter. What propagates or embeds is a network or has a copy
+        of the video's past: it stays here.
+        """
+        with self._lock:
+            alone = not any(isinstance(opened, CameraSession) for opened in self._open.values())
+        if alone or not self._workers.most or self.settings.propagator or self.settings.embedder:
+            return None
+        return WorkerTracker(self._workers, segmenter)
 
     @contextmanager
     def _same_file(self, key: Hashable, call: Call) -> Iterator[_Place]:
@@ -284,12 +306,14 @@ class SessionStore:
                     if not other.users and (other.opened is None or other.opened.id not in self._open):
                         del self._by_file[known]
 
-    def _warm_up(self, live: LiveSession) -> None:
-        """Once: what is loaded and compiled is shared by all sessions."""
+    def _warm_up(self, tracker: WorkerTracker | None, live: LiveSession) -> None:
+        """Once: what is loaded and compiled is shared by all sessions. A worker may have to start, too."""
         with self._warming:
             if not self._is_warm:
                 live.warm_up()
                 self._is_warm = True
+        if tracker is not None:
+            tracker.ready()  # before it is anybody's turn: the others would wait for it
 
     def _leaves(self, opened: Opened, why: str) -> None:
         with self._lock:
