@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import count
 from threading import Lock
 from typing import Any
@@ -63,7 +64,8 @@ class _Worker:
             with self._talking:
                 for pipe in (self._process.stdin, self._process.stdout):
                     if pipe is not None:
-                        pipe.close()
+                        with suppress(BrokenPipeError):  # a half sent job, which nobody is there to do
+                            pipe.close()
 
 
 class Held:
