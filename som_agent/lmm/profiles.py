@@ -158,10 +158,13 @@ def profile_of(model: BaseChatModel, name: str, *, stored: bool = True) -> Profi
     found = [profile_named(known) for known in names if isinstance(known, str)]
     profile = next((known for known in found if known is not DEFAULT_PROFILE), DEFAULT_PROFILE)
     told = getattr(model, "profile", None) or {}
+    # LangChain's table says of every OpenAI model that it takes pictures of tools, which holds for the
+    # Responses API only: Chat Completions refuses them, or reads over them. None: LangChain decides later.
+    refuses = getattr(model, "use_responses_api", True) is not True
     profile = replace(
         profile,
         structured=told.get("structured_output", profile.structured),
-        tool_images=told.get("image_tool_message", profile.tool_images),
+        tool_images=not refuses and told.get("image_tool_message", profile.tool_images),
         context_tokens=told.get("max_input_tokens", profile.context_tokens),
     )
     if not stored:

@@ -36,13 +36,7 @@ def takes_images(model: BaseChatModel) -> bool:
 
 
 def takes_tool_images(model: BaseChatModel) -> bool:
-    """Whether a model takes pictures in messages of tools.
-
-    LangChain's table says of every OpenAI model that it does, which holds for the Responses API only: the
-    older Chat Completions refuses them, or reads over them.
-    """
-    if getattr(model, "use_responses_api", True) is not True:  # None: LangChain decides later
-        return False
+    """Whether a model takes pictures in messages of tools."""
     return _profile(model).tool_images
 
 
