@@ -46,6 +46,7 @@ class Expected:
     sure: bool
     until: int
     seen: bool = True
+    why: str = ""
 
 
 @dataclass
@@ -106,12 +107,12 @@ class Truth:
                 continue
             until = f + int(np.argmin(np.append(course.holds[f:], False)))
             more.append(
-                Expected(things, course.next_known(f), f - course.early, False, until, bool(course.known[f]))
+                Expected(things, course.next_known(f), f - course.early, False, until, bool(course.known[f]), "rises unseen")
             )
         maybe = () if course.maybe is None else start + np.flatnonzero(course.maybe[start:])
         for f in map(int, maybe):
             known = course.next_known(f)
-            more.append(Expected(things, known, f - course.early, False, n - 1, seen=False))
+            more.append(Expected(things, known, f - course.early, False, n - 1, seen=False, why="maybe"))
         return more
 
     def _appearance(self, thing: int, start: int) -> list[Expected]:
@@ -148,20 +149,24 @@ class Truth:
             gap_unsure = course.forgets and 0.6 * fps < unknown < 1.5 * fps
             unknown = 0
             if now and before is not True and f > start:
-                lasts = self._lasts(course.holds | ~course.known, f, course.short_s) and self._known_soon(
-                    course, f
-                )
-                sure = lasts and since_clear and not gap_unsure
-                sure = sure and off > short
-                if course.unsure is not None and course.unsure[max(f - 2, 0) : f + 3].any():
-                    sure = False
+                why = ""
+                if not self._lasts(course.holds | ~course.known, f, course.short_s):
+                    why = "brief"
+                    if f + round(course.short_s * fps) + 1 >= n: why="end"
+                elif not self._known_soon(course, f): why = "not known soon"
+                elif not since_clear: why = "not clear"
+                elif gap_unsure: why = "gap"
+                elif off <= short: why = "off short"
+                elif course.unsure is not None and course.unsure[max(f - 2, 0) : f + 3].any():
+                    why = "grazing"
+                sure = not why
                 early = f
                 while early > start and course.holds[early - 1]:
                     early -= 1  # it held before it could be known for sure
                 if before is not None or first or not sure:
                     # What is hidden at once may be told when it can be seen again.
                     last = f if self._known_soon(course, f) else course.next_known(f + 4)
-                    told.append(Expected(things, last, early - course.early, sure, n - 1))
+                    told.append(Expected(things, last, early - course.early, sure, n - 1, why=why))
             if not now and before and told:
                 told[-1] = _until(told[-1], f)
             off = 0 if now else off + 1
@@ -170,10 +175,10 @@ class Truth:
             if f == start and now and already:
                 held = course.holds[max(f - 3, 0) : f + 1].all() and course.known[max(f - 3, 0) : f + 1].all()
                 sure = bool(held) and self._lasts(course.holds & course.known, f, course.short_s)
-                told.append(Expected(things, f, f, sure, n - 1))
+                told.append(Expected(things, f, f, sure, n - 1, why="" if sure else "already"))
         doubtful = course.unsure is not None and course.unsure[max(start - 2, 0) : start + 3].any()
         if (doubtful or not course.known[start]) and already:
-            told.append(Expected(things, start, start, False, start, seen=False))
+            told.append(Expected(things, start, start, False, start, seen=False, why="start doubt"))
         return told
 
     @staticmethod
@@ -209,11 +214,12 @@ class Truth:
             gap = f - int(np.flatnonzero(holds[:f])[-1]) if holds[:f].any() else n
             things = tuple(dict.fromkeys(t for part in parts for e in part for t in e.things if e.frame <= f))
             sure = wide and not unsure[max(f - 3, 0) : f + 4].any() and gap > SHORT_S * fps and f + 4 < n
-            told.append(Expected(things, f, f - 3, bool(sure), end))
+            why = "" if sure else "not wide" if not wide else "part unsure" if unsure[max(f - 3, 0) : f + 4].any() else "gap"
+            told.append(Expected(things, f, f - 3, bool(sure), end, why=why))
         for f in np.flatnonzero(unsure).tolist():
-            told.append(Expected((), f, f, False, f))
+            told.append(Expected((), f, f, False, f, why="part unsure()"))
         near = [f for f in range(n) if not holds[f] and self._nearly(parts, f, fps)]
-        told += [Expected((), f, f, False, f) for f in near]
+        told += [Expected((), f, f, False, f, why="nearly()") for f in near]
         return told
 
     @staticmethod
@@ -236,13 +242,14 @@ class Truth:
                 k = max(clear, key=lambda k: firsts[k].frame)
                 things = tuple(dict.fromkeys((*firsts[k].things, *two.things)))
                 sure = two.sure and firsts[k].sure and len(maybe) == 1
-                told.append(Expected(things, two.frame, two.earliest, sure, two.until))
+                why = "" if sure else "second" if not two.sure else "first" if not firsts[k].sure else "several"
+                told.append(Expected(things, two.frame, two.earliest, sure, two.until, why=why))
                 if two.sure:
                     used.add(k)
             elif maybe:
-                told.append(Expected((), two.frame, two.earliest, False, two.until))
+                told.append(Expected((), two.frame, two.earliest, False, two.until, why="order"))
         return told
 
 
 def _until(event: Expected, frame: int) -> Expected:
-    return Expected(event.things, event.frame, event.earliest, event.sure, frame)
+    return Expected(event.things, event.frame, event.earliest, event.sure, frame, why=event.why)
