@@ -26,7 +26,8 @@ class Course:
         clear: it is clearly not so.
         forgets: who has not seen it for a second takes it as not so.
         early: frames before it becomes so in which it may be told.
-        unsure: here no rule decides whether it becomes so.
+        surely: it is so, and clearly: a person with the true masks measures it so, too.
+        loose: it is so, or a person may measure it so.
         still: what was so goes on being so: a limit that ends is farther than one that begins.
         maybe: here it nearly becomes so, or what is seen of it says that it does.
     """
@@ -36,7 +37,8 @@ class Course:
     clear: Bools
     forgets: bool = False
     early: int = 2
-    unsure: Bools | None = None
+    surely: Bools | None = None
+    loose: Bools | None = None
     still: Bools | None = None
     maybe: Bools | None = None
 
@@ -58,41 +60,41 @@ def _course_moves(facts: Facts, _: Any, thing: int) -> Course:
     return Course(fast, known, still, forgets=True, early=round(0.25 * facts.scene.fps))
 
 
-def _course_faster(facts: Facts, condition: Any, thing: int) -> Course:
-    speed, limit = facts.speeds(thing), condition.speed_px_s
-    doubt = spread((speed > 0.9 * limit - 3) & (speed < 1.1 * limit + 3), round(0.1 * facts.scene.fps))
+def _crosses(
+    value: Floats, limit: float, off: float, ends: float, over: float, known: Bools, **more: Any
+) -> Course:
+    """How a value gets to its limit from below.
+
+    Args:
+        value: of every frame.
+        limit: what it has to reach.
+        off: by how much whoever measures masks may be off.
+        ends: what has reached the limit counts down to here.
+        over: below it does not count any more, whoever measures.
+        known: enough is seen.
+        more: of `Course`.
+    """
     return Course(
-        speed >= limit,
-        facts.well_seen(thing, 0.5, 0.4),
-        speed < 0.8 * limit,
-        forgets=True,
-        early=round(0.25 * facts.scene.fps),
-        unsure=_lasting_doubt(facts, doubt),
-        still=speed >= 0.9 * limit,
+        value >= limit,
+        known,
+        value < over,
+        surely=value >= limit + off,
+        loose=value >= limit - off,
+        still=value >= ends,
+        **more,
     )
+
+
+def _course_faster(facts: Facts, condition: Any, thing: int) -> Course:
+    speed, limit, known = facts.speeds(thing), condition.speed_px_s, facts.well_seen(thing, 0.5, 0.4)
+    more = {"forgets": True, "early": round(0.25 * facts.scene.fps)}
+    return _crosses(speed, limit, 0.1 * limit + 3, 0.9 * limit, 0.8 * limit, known, **more)
 
 
 def _course_slower(facts: Facts, condition: Any, thing: int) -> Course:
-    speed, limit = facts.speeds(thing), condition.speed_px_s
-    doubt = spread((speed > 0.9 * limit - 3) & (speed < 1.1 * limit + 3), round(0.1 * facts.scene.fps))
-    return Course(
-        speed < limit,
-        facts.well_seen(thing, 0.5, 0.4),
-        speed > 1.2 * limit,
-        forgets=True,
-        early=round(0.25 * facts.scene.fps),
-        unsure=_lasting_doubt(facts, doubt),
-        still=speed < 1.1 * limit,
-    )
-
-
-def _lasting_doubt(facts: Facts, doubt: Bools) -> Bools:
-    """Where a speed stays about its limit for longer than a change of speed takes to be measured."""
-    out, need = np.zeros(len(doubt), bool), round(0.55 * facts.scene.fps)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], doubt, [False]]).astype(int)))
-    for a, b in zip(edges[::2], edges[1::2], strict=True):
-        out[a:b] = b - a > need
-    return out
+    speed, limit, known = facts.speeds(thing), condition.speed_px_s, facts.well_seen(thing, 0.5, 0.4)
+    more = {"forgets": True, "early": round(0.25 * facts.scene.fps)}
+    return _crosses(-speed, -limit, 0.1 * limit + 3, -1.1 * limit, -1.2 * limit, known, **more)
 
 
 def _course_enters(facts: Facts, condition: Any, thing: int) -> Course:
@@ -100,9 +102,7 @@ def _course_enters(facts: Facts, condition: Any, thing: int) -> Course:
     outside = ~np.array([m.any() for m in facts.whole[thing]])
     known = facts.well_seen(thing, 0.8) | (outside & facts.there(thing))
     maybe = ~known & _rises(facts.seen_share(condition.zone, thing) >= 0.5)
-    return Course(
-        share >= 0.5, known, share < 0.37, still=share >= 0.43, unsure=_grazing(facts, share), maybe=maybe
-    )
+    return _crosses(share, 0.5, 0.06, 0.43, 0.37, known, maybe=maybe)
 
 
 def _course_exits(facts: Facts, condition: Any, thing: int) -> Course:
@@ -110,14 +110,7 @@ def _course_exits(facts: Facts, condition: Any, thing: int) -> Course:
     outside = ~np.array([m.any() for m in facts.whole[thing]])
     known = facts.well_seen(thing, 0.8) | (outside & facts.there(thing))
     maybe = ~known & _rises(facts.seen_share(condition.zone, thing) < 0.5)
-    return Course(
-        share < 0.5, known, share > 0.63, still=share < 0.57, unsure=_grazing(facts, share), maybe=maybe
-    )
-
-
-def _grazing(facts: Facts, share: Floats) -> Bools:
-    """Where it lies half in a zone for long."""
-    return _lasting_doubt(facts, (share > 0.42) & (share < 0.58))
+    return _crosses(1 - share, 0.5, 0.06, 0.43, 0.37, known, maybe=maybe)
 
 
 def _both(facts: Facts, a: int, b: int, near: Bools) -> Bools:
@@ -128,17 +121,13 @@ def _both(facts: Facts, a: int, b: int, near: Bools) -> Bools:
 
 def _course_near(facts: Facts, condition: Any, a: int, b: int) -> Course:
     gap, limit = facts.gaps(a, b), condition.distance_px
-    near = gap <= limit
-    grazing = _lasting_doubt(facts, np.abs(gap - limit) < 3)
-    still, over = gap <= 1.1 * limit + 1, gap > 1.1 * limit + 6
-    return Course(near, _both(facts, a, b, near), over, forgets=True, unsure=grazing, still=still)
+    known = _both(facts, a, b, gap <= limit)
+    return _crosses(-gap, -limit, 1.5, -1.1 * limit - 1, -1.1 * limit - 6, known, forgets=True)
 
 
 def _course_touches(facts: Facts, _: Any, a: int, b: int) -> Course:
     gap = facts.gaps(a, b)
-    near = gap <= 2
-    grazing = spread((gap > 0.5) & (gap < 6) & (np.abs(np.gradient(np.where(gap < 99, gap, 99))) < 0.7), 3)
-    return Course(near, _both(facts, a, b, near), gap > 7, forgets=True, unsure=grazing, still=gap <= 4)
+    return _crosses(-gap, -2.0, 1.5, -4.0, -7.0, _both(facts, a, b, gap <= 2), forgets=True)
 
 
 def _course_beside(facts: Facts, condition: Any, a: int, b: int) -> Course:
@@ -148,10 +137,8 @@ def _course_beside(facts: Facts, condition: Any, a: int, b: int) -> Course:
     own, other = facts.sides(a, axis), facts.sides(b, axis)
     first = other[:, 0] - (own[:, 0] + own[:, 1]) / 2
     second = (other[:, 0] + other[:, 1]) / 2 - own[:, 1]
-    margin = np.minimum(first, second)
     known = facts.well_seen(a, 0.85) & facts.well_seen(b, 0.85)
-    grazing = _lasting_doubt(facts, np.abs(margin) < 3)
-    return Course(margin > 0, known, margin < -6, forgets=True, unsure=grazing, still=margin > -2)
+    return _crosses(np.minimum(first, second), 1e-9, 1.5, -2.0, -6.0, known, forgets=True)
 
 
 def _course_changes_color(facts: Facts, condition: Any, thing: int) -> Course:
@@ -184,13 +171,10 @@ def _course_changes_size(facts: Facts, condition: Any, thing: int) -> Course:
     for f, r in enumerate(ratio.tolist()):
         if r / base >= condition.factor * 0.97 if grows else r / base <= condition.factor * 1.03:
             again[f], base = base != 1.0, r
-    near = spread(np.abs(ratio - condition.factor) < 0.04, 4) & (np.abs(np.gradient(ratio)) < 1e-4)
-    return Course(holds, known, ~holds, unsure=near, maybe=again)
-
-
-def spread(values: Bools, frames: int) -> Bools:
-    """The same, and as many frames on either side of each."""
-    return np.convolve(values, np.ones(2 * frames + 1), "same") > 0
+    off = 0.04 if grows else -0.04
+    surely = ratio >= condition.factor + off if grows else ratio <= condition.factor + off
+    loose = ratio >= condition.factor - off if grows else ratio <= condition.factor - off
+    return Course(holds, known, ~holds, surely=surely, loose=loose, maybe=again)
 
 
 def _rises(values: Bools) -> Bools:

@@ -19,7 +19,7 @@ def all_of(condition: And, parts: Sequence[list[Expected]], count: int, fps: flo
     """When all parts come to hold at once.
 
     A part holds, or does not, or may: by an event that is not sure, and about the ends of one that is. All
-    may hold only where each does or may; that one of them is not sure says nothing where another does not hold.
+    may hold only where each does or may: a part that is not sure says nothing where another does not hold.
 
     Args:
         condition: what is joined.
@@ -89,7 +89,8 @@ def one_after_another(
         why = two.why or firsts[k].why
         if not why and (others or k in doubtful):
             why = "it may have followed another one"
-        told.append(Expected(things, two.frame, two.earliest, two.until, why=why))
+        seen = two.seen and firsts[k].seen
+        told.append(Expected(things, two.frame, two.earliest, two.until, seen, why))
         if two.sure:
             used.add(k)
         else:

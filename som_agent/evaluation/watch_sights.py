@@ -16,9 +16,9 @@ from som_agent.evaluation.watch_happens import Expected
 
 __all__ = ["coming_back", "leaving", "need_frames", "standing"]
 
-NOTHING_PX, SLIVER_PX, SLIVER = 4, 24, 0.05
-HALF, CLEAR = 0.5, 0.35
-PLACE_PX, SAME_PX = 3.0, 0.5
+NOTHING_PX, SLIVER_PX = 4, 12
+HALF, CLEAR, SOME = 0.5, 0.35, 0.2
+PLACE_PX, SAME_PX = 2.5, 0.5
 SEEN_S = 0.4
 NUMBERED = 3
 
@@ -47,7 +47,7 @@ def _absences(facts: Facts, thing: int) -> Iterator[tuple[int, int, int, str]]:
     there = np.flatnonzero(pixels >= SLIVER_PX)
     if not len(there):
         return
-    sliver = (pixels < SLIVER_PX) | (seen < SLIVER)
+    sliver = pixels < SLIVER_PX
     sliver[: there[0]] = False  # what was never there cannot leave
     last = 0
     for a, b in _runs(sliver):
@@ -119,11 +119,11 @@ def coming_back(facts: Facts, thing: int, start: int) -> list[Expected]:
 def standing(facts: Facts, thing: int, start: int, seconds: float) -> list[Expected]:
     """When it has stood for so long.
 
-    It stands at the least while it is at one place, at the most while it is within 3 pixels of that: what
-    goes slowly is that near for a frame or two more. Between the two no rule says whether a stop was long enough.
+    It stands at the least while it is at one place, at the most while it is within 2.5 pixels of that: what
+    goes slowly is that near for a frame or two more. Between the two no rule says so.
     """
     at, fps, told = facts.places[thing], facts.scene.fps, []
-    n, wait = len(at), math.ceil(seconds * fps - 0.5)
+    n, wait = len(at), math.ceil(seconds * fps - 1e-6)
     steps = np.hypot(*np.diff(at, axis=0).T)
     known = facts.well_seen(thing, HALF, SEEN_S)
     half = np.flatnonzero(facts.seen[:, thing] >= HALF)
@@ -146,16 +146,15 @@ def standing(facts: Facts, thing: int, start: int, seconds: float) -> list[Expec
             why = why or ("" if known[start] and last > start else "it goes as the watch is set")
             told.append(Expected((thing,), start, start, high, why=why))
             continue
-        if earliest <= start:
-            why = why or "it has nearly stood so long as the watch is set"
         sights = np.flatnonzero(known[frame : last + 1])
+        seen = bool((facts.seen[frame : last + 1, thing] >= SOME).any())
         if len(sights):
             frame += int(sights[0])
         else:
             why = why or "it is hardly seen"
             later = np.flatnonzero(known[last:])
             frame = last + int(later[0]) if len(later) else n - 1
-        told.append(Expected((thing,), frame, max(earliest, start), high, why=why))
+        told.append(Expected((thing,), frame, max(earliest, start), high, seen or not why, why))
     return told
 
 

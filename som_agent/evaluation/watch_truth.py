@@ -99,8 +99,10 @@ class Truth:
                 continue  # it has held all along by the rule that what holds ends later than it would begin
             seen, known = bool(course.known[f]), course.next_known(f)
             more.append(Expected(things, known, f - course.early, until, seen, "it is hardly seen"))
-        maybe = () if course.maybe is None else start + np.flatnonzero(course.maybe[start:])
-        for f in map(int, maybe):
+        maybe = np.zeros(n, bool) if course.maybe is None else course.maybe
+        if course.loose is not None:
+            maybe = maybe | (course.loose & ~course.holds)
+        for f in (start + np.flatnonzero(maybe[start:])).tolist():
             known = course.next_known(f)
             more.append(Expected(things, known, f - course.early, n - 1, False, "it nearly happens"))
         return more
@@ -115,6 +117,14 @@ class Truth:
         why = "it appears as the watch is set" if seen[0] <= start else "" if lasts else "it is brief"
         until = min(frame + round(MOMENT_S * self.scene.fps), last)
         return [Expected((thing,), frame, int(seen[0]), until, bool(seen[0] > start), why)]
+
+    def _gets_there(self, course: Course, frame: int) -> bool:
+        """Whether what begins in a frame is clearly so within half a second, before it ends."""
+        if course.surely is None:
+            return True
+        soon = slice(frame, frame + round(0.5 * self.scene.fps) + 1)
+        so_far = np.logical_and.accumulate(course.holds[soon])
+        return bool((course.surely[soon] & so_far).any())
 
     @staticmethod
     def _lasts(holds: Bools, frame: int, need: int) -> bool:
@@ -152,11 +162,12 @@ class Truth:
                     why = "it was hardly over"
                 elif gap_unsure:
                     why = "it was unseen for about a second"
-                elif course.unsure is not None and course.unsure[max(f - 2, 0) : f + 3].any():
+                elif not self._gets_there(course, f):
                     why = "it stays about its limit"
                 early = f
-                while early > start and course.holds[early - 1]:
-                    early -= 1  # it held before it could be known for sure
+                loose = course.holds if course.loose is None else course.loose
+                while early > start and loose[early - 1]:
+                    early -= 1  # it held before it could be known, or nearly did
                 if before is not None or first or why:
                     # What is hidden at once may be told when it can be seen again.
                     last = f if self._lasts(course.known, f, need) else course.next_known(f + 4)
@@ -167,12 +178,14 @@ class Truth:
             since_clear = not now and (since_clear or bool(course.clear[f]))
             state = now
             if f == start and now and already:
-                since = max(f - need, 0)
-                held = (course.holds & course.known)[since : f + 1].all()
-                told.append(
-                    Expected(things, f, f, n - 1, why="" if held else "it begins as the watch is set")
-                )
-        doubtful = course.unsure is not None and course.unsure[max(start - 2, 0) : start + 3].any()
+                # What has begun just before is told as what holds already, or a frame or two later as new.
+                last = f if (course.holds & course.known)[max(f - need, 0) : f].all() else f + need
+                lasts = self._lasts(course.holds & course.known, f, need + 1)
+                why = "" if lasts and self._gets_there(course, f) else "it begins as the watch is set"
+                told.append(Expected(things, min(last, n - 1), f, n - 1, why=why))
+        near = course.loose is not None and course.surely is not None
+        doubtful = near and course.loose[start] and not course.holds[start]  # type: ignore[index]
         if (doubtful or not course.known[start]) and already:
-            told.append(Expected(things, start, start, start, False, "it is hardly seen at the start"))
+            why = "it nearly holds, or is hardly seen, as the watch is set"
+            told.append(Expected(things, start, start, start, False, why))
         return told
