@@ -16,7 +16,7 @@ from som_agent.evaluation.watch_happens import Expected
 
 __all__ = ["coming_back", "leaving", "need_frames", "standing"]
 
-NOTHING_PX, SLIVER_PX = 4, 12
+NOTHING_PX, SLIVER_PX, SLIVER = 4, 12, 0.03
 HALF, CLEAR, SOME = 0.5, 0.35, 0.2
 PLACE_PX, SAME_PX = 2.5, 0.5
 SEEN_S = 0.4
@@ -47,7 +47,7 @@ def _absences(facts: Facts, thing: int) -> Iterator[tuple[int, int, int, str]]:
     there = np.flatnonzero(pixels >= SLIVER_PX)
     if not len(there):
         return
-    sliver = pixels < SLIVER_PX
+    sliver = (pixels < SLIVER_PX) | (seen < SLIVER)
     sliver[: there[0]] = False  # what was never there cannot leave
     last = 0
     for a, b in _runs(sliver):
@@ -68,14 +68,15 @@ def _absences(facts: Facts, thing: int) -> Iterator[tuple[int, int, int, str]]:
 def leaving(facts: Facts, thing: int, start: int, how: str | None) -> list[Expected]:
     """When it goes out of sight; `how` only if "gone" or "hidden"."""
     early, told, need = round(0.3 * facts.scene.fps), [], need_frames(facts.scene.fps)
-    for a, b, nothing, why in _absences(facts, thing):
+    for a, b, nothing, doubt in _absences(facts, thing):
+        why = doubt
         if b <= start:
             continue
         if how is not None:
-            kind, doubt = _how(facts, thing, a)
-            if kind != how and not doubt:
+            kind, unclear = _how(facts, thing, a)
+            if kind != how and not unclear:
                 continue
-            why = why or ("it is at the border" if doubt else "")
+            why = why or ("it is at the border" if unclear else "")
         if a > start:
             told.append(Expected((thing,), nothing, a - early, b, why=why))
         else:
@@ -104,14 +105,14 @@ def coming_back(facts: Facts, thing: int, start: int) -> list[Expected]:
     """When half of it is seen again; from the first sliver of it on it may be told."""
     seen, need, n = facts.seen[:, thing], need_frames(facts.scene.fps), len(facts.labels)
     absences, told = list(_absences(facts, thing)), []
-    for k, (_, b, _, why) in enumerate(absences):
+    for k, (_, b, _, doubt) in enumerate(absences):
         end = absences[k + 1][0] if k + 1 < len(absences) else n
         if b <= start or b >= n:
             continue
         well = np.flatnonzero(seen[b:end] >= HALF)
         frame = b + int(well[0]) if len(well) else end - 1
         lasts = (seen[frame : frame + need + 1] >= HALF).all() and frame + need < n
-        why = why or ("" if len(well) and lasts else "little of it is seen, or it is brief")
+        why = doubt or ("" if len(well) and lasts else "little of it is seen, or it is brief")
         told.append(Expected((thing,), frame, b, end, why=why))
     return told
 

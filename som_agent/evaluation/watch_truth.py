@@ -118,6 +118,21 @@ class Truth:
         until = min(frame + round(MOMENT_S * self.scene.fps), last)
         return [Expected((thing,), frame, int(seen[0]), until, bool(seen[0] > start), why)]
 
+    def _doubt(self, course: Course, frame: int, over: bool, gap_unsure: bool) -> str:
+        """Why it is not sure that something begins in a frame; "" where it is."""
+        n, need = len(course.holds), need_frames(self.scene.fps)
+        if frame + need > n:
+            return "at the end"
+        if frame + need < n and not self._lasts(course.holds | ~course.known, frame, need + 1):
+            return "it is brief"
+        if not self._lasts(course.known, frame, need):
+            return "it is hardly seen"
+        if not over:
+            return "it was hardly over"
+        if gap_unsure:
+            return "it was unseen for about a second"
+        return "" if self._gets_there(course, frame) else "it stays about its limit"
+
     def _gets_there(self, course: Course, frame: int) -> bool:
         """Whether what begins in a frame is clearly so within half a second, before it ends."""
         if course.surely is None:
@@ -151,19 +166,7 @@ class Truth:
             gap_unsure = course.forgets and 0.6 * fps < unknown < 1.5 * fps
             unknown = 0
             if now and before is not True and f > start:
-                why = ""
-                if f + need > n:
-                    why = "at the end"
-                elif not self._lasts(course.holds | ~course.known, f, need + 1) and f + need < n:
-                    why = "it is brief"
-                elif not self._lasts(course.known, f, need):
-                    why = "it is hardly seen"
-                elif not since_clear or off < need + 1:
-                    why = "it was hardly over"
-                elif gap_unsure:
-                    why = "it was unseen for about a second"
-                elif not self._gets_there(course, f):
-                    why = "it stays about its limit"
+                why = self._doubt(course, f, since_clear and off > need, gap_unsure)
                 early = f
                 loose = course.holds if course.loose is None else course.loose
                 while early > start and loose[early - 1]:
@@ -179,9 +182,14 @@ class Truth:
             state = now
             if f == start and now and already:
                 # What has begun just before is told as what holds already, or a frame or two later as new.
-                last = f if (course.holds & course.known)[max(f - need, 0) : f].all() else f + need
-                lasts = self._lasts(course.holds & course.known, f, need + 1)
-                why = "" if lasts and self._gets_there(course, f) else "it begins as the watch is set"
+                before_it, now_so = slice(max(f - need, 0), f + 1), course.holds & course.known
+                settled = bool(now_so[before_it].all())
+                clear = self._gets_there(course, f) or bool(
+                    settled and course.surely is not None and course.surely[before_it].any()
+                )
+                lasts = settled or self._lasts(now_so, f, need + 1)
+                why = "" if lasts and clear else "it begins as the watch is set"
+                last = f if settled else f + need
                 told.append(Expected(things, min(last, n - 1), f, n - 1, why=why))
         near = course.loose is not None and course.surely is not None
         doubtful = near and course.loose[start] and not course.holds[start]  # type: ignore[index]
