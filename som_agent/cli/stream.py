@@ -7,7 +7,9 @@ With `--json` there is a line a frame on stdout:
 
 `frame` counts the frames that came, dropped ones included; `time` is in seconds from the first of them. Boxes
 and anchors are in pixels of the source; where a mark is not visible they are those of its last sight. A mark
-that is given up is "gone" in one line, and its number never comes again.
+that is given up is "gone" in one line, and its number never comes again. With `--watch` there are lines for
+what happens, too, after that of the frame in which it is certain: see `WatchEvent.to_json`; `watch` is "w1"
+for the first `--watch`.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from som_agent.cli.options import (
 )
 from som_agent.cli.output import note, stop_on_interrupt
 from som_agent.cli.status import StreamStatus
+from som_agent.cli.waiting import Waiting, WatchFor
 from som_agent.errors import SomError
 from som_agent.history import Observation
 
@@ -113,6 +116,7 @@ def stream(
     http: Http = None,
     reconnect: Annotated[bool, typer.Option(help="Open the source again when it is lost.")] = True,
     give_up: GiveUp = 60.0,
+    watch: WatchFor = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a frame on stdout.")] = False,
 ) -> None:
     """Put marks on a live source, for as long as it lasts.
@@ -121,6 +125,7 @@ def stream(
     second on stderr says how it goes. Ctrl-C ends it, and what was recorded is whole.
 
     With --json every frame is a line on stdout: frame, time and marks, with box and anchor in source pixels.
+    With --watch what happens is a line there, too; a watch begins once there are the marks that it names.
     """
     from som_agent.live import LiveSession
     from som_agent.runs.schema import VIDEO_FILE
@@ -148,7 +153,9 @@ def stream(
             live.begin()
         stopped = stack.enter_context(stop_on_interrupt())
         run = None if out is None else stack.enter_context(_run(out, source, live, steps.session))
-        takers = [*([run.add] if run else []), status.count, *([status.print_line] if json else []), *takers]
+        waiting = Waiting(steps.session, watch or (), json)
+        told = [*([status.print_line] if json else []), *([waiting.take] if watch else [])]
+        takers = [*([run.add] if run else []), status.count, *told, *takers]
 
         def why_stop() -> str | None:
             if stopped():
@@ -160,6 +167,7 @@ def stream(
             run.ended = ended
     if error is not None:
         raise error
+    waiting.end()
     if ended != "complete":
         note(f"{out}: {ended}" if stopped() and out is not None else ended)
     if not json:

@@ -12,7 +12,8 @@ from som_agent.evaluation.watch_facts import Bools, Facts, Floats
 
 __all__ = ["Course", "course_of"]
 
-_MOTION_SHORT_S = 0.25
+_SOON_S = 0.2
+"""Seconds over which it is seen whether a thing moves at all."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,9 @@ class Course:
         clear: it is clearly not so.
         forgets: who has not seen it for a second takes it as not so.
         early: frames before it becomes so in which it may be told.
-        unsure: here no rule decides whether it becomes so.
-        short_s: what lasts less, or is over for less before it begins again, no rule decides.
+        surely: it is so, and clearly: a person with the true masks measures it so, too.
+        loose: it is so, or a person may measure it so.
+        still: what was so goes on being so: a limit that ends is farther than one that begins.
         maybe: here it nearly becomes so, or what is seen of it says that it does.
     """
 
@@ -35,8 +37,9 @@ class Course:
     clear: Bools
     forgets: bool = False
     early: int = 2
-    unsure: Bools | None = None
-    short_s: float = 0.15
+    surely: Bools | None = None
+    loose: Bools | None = None
+    still: Bools | None = None
     maybe: Bools | None = None
 
     def next_known(self, frame: int) -> int:
@@ -50,123 +53,48 @@ def course_of(facts: Facts, condition: Any, *things: int) -> Course:
     return _COURSES[condition.kind](facts, condition, *things)
 
 
-def _course_leaves(facts: Facts, condition: Any, thing: int) -> Course:
-    seen = facts.visible[:, thing] >= 12
-    ever = np.maximum.accumulate(seen)
-    away, n = ~seen, len(seen)
-    unsure = ~facts.there(thing)
-    early = round(0.3 * facts.scene.fps)
-    if condition.how is not None:
-        how = np.zeros(n, bool)
-        kind, doubt = "", False
-        for f in range(n):
-            if away[f] and f and not away[f - 1]:
-                kind, doubt = _how(facts, thing, f)
-            how[f] = away[f] and kind == condition.how
-            unsure[f] |= away[f] and doubt
-        return Course(how, ever, ~how, early=early, unsure=unsure)
-    clear = seen & (facts.seen[:, thing] >= 0.35)
-    return Course(away, ever, clear, early=early, unsure=unsure)
-
-
-def _how(facts: Facts, thing: int, frame: int) -> tuple[str, bool]:
-    """How it went out of sight, and whether that is in doubt."""
-    w, h = facts.scene.size
-    ys, xs = np.nonzero(facts.labels[frame - 1] == thing)
-    border = min(xs.min(), ys.min()) <= 2 or xs.max() >= w - 3 or ys.max() >= h - 3
-    outside = not facts.whole[thing][frame].any()
-    outline = facts.whole[thing][frame - 1]
-    oy, ox = np.nonzero(outline) if outline.any() else (ys, xs)
-    at_border = min(ox.min(), oy.min()) <= 4 or ox.max() >= w - 5 or oy.max() >= h - 5
-    if outside:
-        return "gone", not border
-    return "hidden", bool(at_border)
-
-
-def _course_comes_back(facts: Facts, _: Any, thing: int) -> Course:
-    seen = facts.seen[:, thing] >= 0.5
-    none = facts.visible[:, thing] < 12
-    ever = np.maximum.accumulate(~none)
-    # Between the two it stays as it was.
-    holds, state = np.zeros(len(seen), bool), False
-    for f in range(len(seen)):
-        state = True if seen[f] else False if none[f] else state
-        holds[f] = state
-    clear = np.zeros(len(seen), bool)
-    run = 0
-    for f in range(len(seen)):
-        run = run + 1 if none[f] else 0
-        clear[f] = run >= 3 and run / facts.scene.fps > 0.12
-    few = np.convolve(~facts.there(thing), np.ones(4))[: len(seen)] > 0
-    return Course(holds, ever, clear, early=round(0.5 * facts.scene.fps), unsure=few)
-
-
 def _course_moves(facts: Facts, _: Any, thing: int) -> Course:
-    speed = facts.speeds(thing)
+    speed = facts.speeds(thing, _SOON_S)
     fast, still = speed >= 0.03 * facts.diagonal, speed < 0.012 * facts.diagonal
     known = (fast | (speed < 0.015 * facts.diagonal)) & facts.well_seen(thing, 0.5, 0.4)
-    return Course(
-        fast, known, still, forgets=True, early=round(0.25 * facts.scene.fps), short_s=_MOTION_SHORT_S
-    )
+    return Course(fast, known, still, forgets=True, early=round(0.25 * facts.scene.fps))
 
 
-def _course_stops(facts: Facts, condition: Any, thing: int) -> Course:
-    lasted = facts.standing(thing)
-    known = facts.well_seen(thing, 0.5, 0.4)
-    fps = facts.scene.fps
-    holds = lasted >= condition.seconds - 0.5 / fps
-    # A stop of which the end comes within a few frames of its time may be told or not.
-    brief = np.zeros(len(lasted), bool)
-    for f in np.flatnonzero(lasted[:-1] > lasted[1:]).tolist():
-        if abs(lasted[f] - condition.seconds) < 0.1 + 2.5 / fps:
-            brief[max(f - round(0.5 * fps), 0) : f + round(0.5 * fps)] = True
-    peak = lasted > np.append(lasted[1:], 0.0)
-    nearly = peak & ~holds & (lasted > condition.seconds - 0.1 - 2.5 / fps)
+def _crosses(
+    value: Floats, limit: float, off: float, ends: float, over: float, known: Bools, **more: Any
+) -> Course:
+    """How a value gets to its limit from below.
+
+    Args:
+        value: of every frame.
+        limit: what it has to reach.
+        off: by how much whoever measures masks may be off.
+        ends: what has reached the limit counts down to here.
+        over: below it does not count any more, whoever measures.
+        known: enough is seen.
+        more: of `Course`.
+    """
     return Course(
-        holds, known, ~holds, early=round(0.1 * fps) + 2, unsure=brief, maybe=nearly, short_s=_MOTION_SHORT_S
+        value >= limit,
+        known,
+        value < over,
+        surely=value >= limit + off,
+        loose=value >= limit - off,
+        still=value >= ends,
+        **more,
     )
 
 
 def _course_faster(facts: Facts, condition: Any, thing: int) -> Course:
-    speed, limit = facts.speeds(thing), condition.speed_px_s
-    doubt = spread((speed > 0.8 * limit) & (speed < 1.25 * limit), round(0.1 * facts.scene.fps))
-    lasting = _lasting_doubt(facts, doubt)
-    known = facts.well_seen(thing, 0.5, 0.4)
-    early = round(0.25 * facts.scene.fps)
-    return Course(
-        speed >= limit,
-        known,
-        speed < 0.75 * limit,
-        forgets=True,
-        early=early,
-        unsure=lasting,
-        short_s=_MOTION_SHORT_S,
-    )
+    speed, limit, known = facts.speeds(thing), condition.speed_px_s, facts.well_seen(thing, 0.5, 0.4)
+    more = {"forgets": True, "early": round(0.25 * facts.scene.fps)}
+    return _crosses(speed, limit, 0.1 * limit + 3, 0.9 * limit, 0.8 * limit, known, **more)
 
 
 def _course_slower(facts: Facts, condition: Any, thing: int) -> Course:
-    speed, limit = facts.speeds(thing), condition.speed_px_s
-    doubt = spread((speed > 0.8 * limit) & (speed < 1.25 * limit), round(0.1 * facts.scene.fps))
-    known = facts.well_seen(thing, 0.5, 0.4)
-    early, lasting = round(0.25 * facts.scene.fps), _lasting_doubt(facts, doubt)
-    return Course(
-        speed < limit,
-        known,
-        speed > 1.3 * limit,
-        forgets=True,
-        early=early,
-        unsure=lasting,
-        short_s=_MOTION_SHORT_S,
-    )
-
-
-def _lasting_doubt(facts: Facts, doubt: Bools) -> Bools:
-    """Where a speed stays about its limit for longer than a change of speed takes to be measured."""
-    out, need = np.zeros(len(doubt), bool), round(0.55 * facts.scene.fps)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], doubt, [False]]).astype(int)))
-    for a, b in zip(edges[::2], edges[1::2], strict=True):
-        out[a:b] = b - a > need
-    return out
+    speed, limit, known = facts.speeds(thing), condition.speed_px_s, facts.well_seen(thing, 0.5, 0.4)
+    more = {"forgets": True, "early": round(0.25 * facts.scene.fps)}
+    return _crosses(-speed, -limit, 0.1 * limit + 3, -1.1 * limit, -1.2 * limit, known, **more)
 
 
 def _course_enters(facts: Facts, condition: Any, thing: int) -> Course:
@@ -174,7 +102,7 @@ def _course_enters(facts: Facts, condition: Any, thing: int) -> Course:
     outside = ~np.array([m.any() for m in facts.whole[thing]])
     known = facts.well_seen(thing, 0.8) | (outside & facts.there(thing))
     maybe = ~known & _rises(facts.seen_share(condition.zone, thing) >= 0.5)
-    return Course(share >= 0.5, known, share < 0.35, unsure=_grazing(facts, share), maybe=maybe)
+    return _crosses(share, 0.5, 0.06, 0.43, 0.37, known, maybe=maybe)
 
 
 def _course_exits(facts: Facts, condition: Any, thing: int) -> Course:
@@ -182,12 +110,7 @@ def _course_exits(facts: Facts, condition: Any, thing: int) -> Course:
     outside = ~np.array([m.any() for m in facts.whole[thing]])
     known = facts.well_seen(thing, 0.8) | (outside & facts.there(thing))
     maybe = ~known & _rises(facts.seen_share(condition.zone, thing) < 0.5)
-    return Course(share < 0.5, known, share > 0.65, unsure=_grazing(facts, share), maybe=maybe)
-
-
-def _grazing(facts: Facts, share: Floats) -> Bools:
-    """Where it lies half in a zone for long."""
-    return _lasting_doubt(facts, (share > 0.42) & (share < 0.58))
+    return _crosses(1 - share, 0.5, 0.06, 0.43, 0.37, known, maybe=maybe)
 
 
 def _both(facts: Facts, a: int, b: int, near: Bools) -> Bools:
@@ -198,16 +121,13 @@ def _both(facts: Facts, a: int, b: int, near: Bools) -> Bools:
 
 def _course_near(facts: Facts, condition: Any, a: int, b: int) -> Course:
     gap, limit = facts.gaps(a, b), condition.distance_px
-    near = gap <= limit
-    grazing = _lasting_doubt(facts, np.abs(gap - limit) < 3)
-    return Course(near, _both(facts, a, b, near), gap > 1.15 * limit + 7, forgets=True, unsure=grazing)
+    known = _both(facts, a, b, gap <= limit)
+    return _crosses(-gap, -limit, 1.5, -1.1 * limit - 1, -1.1 * limit - 6, known, forgets=True)
 
 
 def _course_touches(facts: Facts, _: Any, a: int, b: int) -> Course:
     gap = facts.gaps(a, b)
-    near = gap <= 2
-    grazing = spread((gap > 0.5) & (gap < 6) & (np.abs(np.gradient(np.where(gap < 99, gap, 99))) < 0.7), 3)
-    return Course(near, _both(facts, a, b, near), gap > 9, forgets=True, unsure=grazing)
+    return _crosses(-gap, -2.0, 1.5, -4.0, -7.0, _both(facts, a, b, gap <= 2), forgets=True)
 
 
 def _course_beside(facts: Facts, condition: Any, a: int, b: int) -> Course:
@@ -217,10 +137,8 @@ def _course_beside(facts: Facts, condition: Any, a: int, b: int) -> Course:
     own, other = facts.sides(a, axis), facts.sides(b, axis)
     first = other[:, 0] - (own[:, 0] + own[:, 1]) / 2
     second = (other[:, 0] + other[:, 1]) / 2 - own[:, 1]
-    margin = np.minimum(first, second)
     known = facts.well_seen(a, 0.85) & facts.well_seen(b, 0.85)
-    grazing = _lasting_doubt(facts, np.abs(margin) < 3)
-    return Course(margin > 0, known, margin < -8, forgets=True, unsure=grazing)
+    return _crosses(np.minimum(first, second), 1e-9, 1.5, -2.0, -6.0, known, forgets=True)
 
 
 def _course_changes_color(facts: Facts, condition: Any, thing: int) -> Course:
@@ -253,13 +171,10 @@ def _course_changes_size(facts: Facts, condition: Any, thing: int) -> Course:
     for f, r in enumerate(ratio.tolist()):
         if r / base >= condition.factor * 0.97 if grows else r / base <= condition.factor * 1.03:
             again[f], base = base != 1.0, r
-    near = spread(np.abs(ratio - condition.factor) < 0.04, 4) & (np.abs(np.gradient(ratio)) < 1e-4)
-    return Course(holds, known, ~holds, unsure=near, maybe=again)
-
-
-def spread(values: Bools, frames: int) -> Bools:
-    """The same, and as many frames on either side of each."""
-    return np.convolve(values, np.ones(2 * frames + 1), "same") > 0
+    off = 0.04 if grows else -0.04
+    surely = ratio >= condition.factor + off if grows else ratio <= condition.factor + off
+    loose = ratio >= condition.factor - off if grows else ratio <= condition.factor - off
+    return Course(holds, known, ~holds, surely=surely, loose=loose, maybe=again)
 
 
 def _rises(values: Bools) -> Bools:

@@ -64,9 +64,9 @@ class Facts:
         """Middle of each thing, `[F, 2] float64`."""
         return {t.name: np.array([t.place(s) for s in self.scene.times]) for t in self.scene.things}
 
-    def speeds(self, thing: int) -> Floats:
-        """Pixels a second over the last 0.4 s, `[F] float64`."""
-        back = max(round(_WINDOW_S * self.scene.fps), 1)
+    def speeds(self, thing: int, window_s: float = _WINDOW_S) -> Floats:
+        """Pixels a second over the last `window_s`, `[F] float64`."""
+        back = max(round(window_s * self.scene.fps), 1)
         at = self.places[thing]
         before = at[np.maximum(np.arange(len(at)) - back, 0)]
         span = np.minimum(np.arange(len(at)), back) / self.scene.fps
@@ -84,15 +84,6 @@ class Facts:
     def diagonal(self) -> float:
         """Of the picture, in pixels."""
         return float(np.hypot(*self.scene.size))
-
-    def standing(self, thing: int) -> Floats:
-        """Seconds for which it has stood where it is, `[F] float64`."""
-        at, fps = self.places[thing], self.scene.fps
-        lasted = np.zeros(len(at))
-        for f in range(1, len(at)):
-            moved = float(np.hypot(*(at[f] - at[f - 1]))) * fps
-            lasted[f] = lasted[f - 1] + 1 / fps if moved < 0.01 * self.diagonal else 0.0
-        return lasted
 
     def share(self, zone: Any, thing: int) -> Floats:
         """Share of its whole outline that lies in a zone, `[F] float64`."""

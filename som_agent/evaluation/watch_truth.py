@@ -1,21 +1,24 @@
 """When what is waited for truly happens in a drawn scene, told from how the scene was drawn.
 
-Nothing of the watches' own code is used, but for the words of their conditions. Conditions name things of the
-scene in place of marks. What no rule decides is not *sure*, and counts neither for nor against: what lasts
-less than 0.15 s (a motion: 0.25 s), or begins again so soon or without having got clearly away from its
-limit, or happens where too little is seen, or at the very end.
+Nothing of the watches' own code is used, but for the words of their conditions and what docs/watches.md
+promises. Conditions name things of the scene in place of marks. What no rule decides is not *sure*, and
+counts neither for nor against; each such event says why. It is what a person with the true masks could not
+say, either: what lasts for a frame more or less than promised, or comes about where too little is seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from som_agent.evaluation.watch_courses import Course, course_of
 from som_agent.evaluation.watch_facts import Bools, Facts
+from som_agent.evaluation.watch_happens import Expected
+from som_agent.evaluation.watch_joins import all_of, one_after_another
 from som_agent.evaluation.watch_scenes import Scene
+from som_agent.evaluation.watch_sights import coming_back, leaving, need_frames, standing
 from som_agent.watches.conditions import And, Condition, Or, Simple, Then
 
 __all__ = ["Expected", "Truth"]
@@ -24,28 +27,7 @@ SHORT_S = 0.25
 FORGOTTEN_S = 1.0
 MOMENT_S = 1.0
 PAIRS = ("near", "touches", "beside")
-NEEDS_BEFORE = ("exits", "comes_back", "moves", "changes_color", "changes_size")
-
-
-@dataclass(frozen=True)
-class Expected:
-    """Something that happens.
-
-    Attributes:
-        things: whom it is about.
-        frame: from which it can be known.
-        earliest: from which it may be told.
-        sure: it has to be told.
-        until: last frame of what it brings about.
-        seen: what is about it can be seen, whether it is sure or not.
-    """
-
-    things: tuple[int, ...]
-    frame: int
-    earliest: int
-    sure: bool
-    until: int
-    seen: bool = True
+NEEDS_BEFORE = ("exits", "moves", "changes_color", "changes_size")
 
 
 @dataclass
@@ -71,9 +53,11 @@ class Truth:
                 key=lambda e: e.frame,
             )
         if isinstance(condition, And):
-            return self._all(condition, start)
+            parts = [self.events(part, start) for part in condition.conditions]
+            return all_of(condition, parts, len(self.facts.labels), self.scene.fps)
         if isinstance(condition, Then):
-            return self._after(condition, start)
+            firsts, seconds = self.events(condition.first, start), self.events(condition.second, start)
+            return one_after_another(firsts, seconds, start, condition.within_s, self.scene.fps)
         return [e for things in self._keys(condition) for e in self._simple(condition, things, start)]
 
     def _keys(self, condition: Simple) -> list[tuple[int, ...]]:
@@ -87,6 +71,12 @@ class Truth:
     def _simple(self, condition: Simple, things: tuple[int, ...], start: int) -> list[Expected]:
         if condition.kind == "appears":
             return self._appearance(things[0], start)
+        if condition.kind == "leaves":
+            return leaving(self.facts, things[0], start, getattr(condition, "how", None))
+        if condition.kind == "comes_back":
+            return coming_back(self.facts, things[0], start)
+        if condition.kind == "stops":
+            return standing(self.facts, things[0], start, getattr(condition, "seconds", 1.0))
         course = course_of(self.facts, condition, *things)
         never_already = condition.kind in NEEDS_BEFORE and condition.kind != "moves"
         if condition.kind == "changes_color" and getattr(condition, "to", None):
@@ -105,13 +95,16 @@ class Truth:
             if any(e.earliest - 1 <= f <= e.frame for e in told):
                 continue
             until = f + int(np.argmin(np.append(course.holds[f:], False)))
-            more.append(
-                Expected(things, course.next_known(f), f - course.early, False, until, bool(course.known[f]))
-            )
-        maybe = () if course.maybe is None else start + np.flatnonzero(course.maybe[start:])
-        for f in map(int, maybe):
+            if course.known[max(f - 1, 0) : until].all():
+                continue  # it has held all along by the rule that what holds ends later than it would begin
+            seen, known = bool(course.known[f]), course.next_known(f)
+            more.append(Expected(things, known, f - course.early, until, seen, "it is hardly seen"))
+        maybe = np.zeros(n, bool) if course.maybe is None else course.maybe
+        if course.loose is not None:
+            maybe = maybe | (course.loose & ~course.holds)
+        for f in (start + np.flatnonzero(maybe[start:])).tolist():
             known = course.next_known(f)
-            more.append(Expected(things, known, f - course.early, False, n - 1, seen=False))
+            more.append(Expected(things, known, f - course.early, n - 1, False, "it nearly happens"))
         return more
 
     def _appearance(self, thing: int, start: int) -> list[Expected]:
@@ -120,24 +113,47 @@ class Truth:
         if not len(clear) or not len(seen) or seen[0] <= start - 4:
             return []
         frame, last = int(clear[0]), len(self.facts.labels) - 1
-        sure = seen[0] > start and self._lasts(self.facts.seen[:, thing] >= 0.5, frame)
+        lasts = self._lasts(self.facts.seen[:, thing] >= 0.5, frame, round(SHORT_S * self.scene.fps) + 1)
+        why = "it appears as the watch is set" if seen[0] <= start else "" if lasts else "it is brief"
         until = min(frame + round(MOMENT_S * self.scene.fps), last)
-        return [Expected((thing,), frame, int(seen[0]), bool(sure), until, seen=bool(seen[0] > start))]
+        return [Expected((thing,), frame, int(seen[0]), until, bool(seen[0] > start), why)]
 
-    def _lasts(self, holds: Bools, frame: int, short_s: float = SHORT_S) -> bool:
-        need = round(short_s * self.scene.fps) + 1
-        return bool(holds[frame : frame + need].all()) and frame + need < len(holds)
+    def _doubt(self, course: Course, frame: int, over: bool, gap_unsure: bool) -> str:
+        """Why it is not sure that something begins in a frame; "" where it is."""
+        n, need = len(course.holds), need_frames(self.scene.fps)
+        if frame + need > n:
+            return "at the end"
+        if frame + need < n and not self._lasts(course.holds | ~course.known, frame, need + 1):
+            return "it is brief"
+        if not self._lasts(course.known, frame, need):
+            return "it is hardly seen"
+        if not over:
+            return "it was hardly over"
+        if gap_unsure:
+            return "it was unseen for about a second"
+        return "" if self._gets_there(course, frame) else "it stays about its limit"
+
+    def _gets_there(self, course: Course, frame: int) -> bool:
+        """Whether what begins in a frame is clearly so within half a second, before it ends."""
+        if course.surely is None:
+            return True
+        soon = slice(frame, frame + round(0.5 * self.scene.fps) + 1)
+        so_far = np.logical_and.accumulate(course.holds[soon])
+        return bool((course.surely[soon] & so_far).any())
+
+    @staticmethod
+    def _lasts(holds: Bools, frame: int, need: int) -> bool:
+        return bool(holds[frame : frame + need].all()) and frame + need <= len(holds)
 
     def _edges(
         self, course: Course, things: tuple[int, ...], start: int, *, already: bool, first: bool
     ) -> list[Expected]:
-        fps, n = self.scene.fps, len(course.holds)
+        fps, n, need = self.scene.fps, len(course.holds), need_frames(self.scene.fps)
         state: bool | None = None
         off = n
         told: list[Expected] = []
         since_clear, unknown = True, 0
         hidden = self.facts.visible[:, list(things)].min(axis=1) < 12
-        short = round(course.short_s * fps)
         for f in range(n):
             if not course.known[f]:
                 unknown = unknown + 1 if hidden[f] else unknown
@@ -145,104 +161,39 @@ class Truth:
                     state, since_clear = False, True
                 continue
             now, before = bool(course.holds[f]), state
+            if before and course.still is not None:
+                now = now or bool(course.still[f])
             gap_unsure = course.forgets and 0.6 * fps < unknown < 1.5 * fps
             unknown = 0
             if now and before is not True and f > start:
-                lasts = self._lasts(course.holds | ~course.known, f, course.short_s) and self._known_soon(
-                    course, f
-                )
-                sure = lasts and since_clear and not gap_unsure
-                sure = sure and off > short
-                if course.unsure is not None and course.unsure[max(f - 2, 0) : f + 3].any():
-                    sure = False
+                why = self._doubt(course, f, since_clear and off > need, gap_unsure)
                 early = f
-                while early > start and course.holds[early - 1]:
-                    early -= 1  # it held before it could be known for sure
-                if before is not None or first or not sure:
+                loose = course.holds if course.loose is None else course.loose
+                while early > start and loose[early - 1]:
+                    early -= 1  # it held before it could be known, or nearly did
+                if before is not None or first or why:
                     # What is hidden at once may be told when it can be seen again.
-                    last = f if self._known_soon(course, f) else course.next_known(f + 4)
-                    told.append(Expected(things, last, early - course.early, sure, n - 1))
+                    last = f if self._lasts(course.known, f, need) else course.next_known(f + 4)
+                    told.append(Expected(things, last, early - course.early, n - 1, why=why))
             if not now and before and told:
-                told[-1] = _until(told[-1], f)
+                told[-1] = replace(told[-1], until=f)
             off = 0 if now else off + 1
             since_clear = not now and (since_clear or bool(course.clear[f]))
             state = now
             if f == start and now and already:
-                held = course.holds[max(f - 3, 0) : f + 1].all() and course.known[max(f - 3, 0) : f + 1].all()
-                sure = bool(held) and self._lasts(course.holds & course.known, f, course.short_s)
-                told.append(Expected(things, f, f, sure, n - 1))
-        doubtful = course.unsure is not None and course.unsure[max(start - 2, 0) : start + 3].any()
+                # What has begun just before is told as what holds already, or a frame or two later as new.
+                before_it, now_so = slice(max(f - need, 0), f + 1), course.holds & course.known
+                settled = bool(now_so[before_it].all())
+                clear = self._gets_there(course, f) or bool(
+                    settled and course.surely is not None and course.surely[before_it].any()
+                )
+                lasts = settled or self._lasts(now_so, f, need + 1)
+                why = "" if lasts and clear else "it begins as the watch is set"
+                last = f if settled else f + need
+                told.append(Expected(things, min(last, n - 1), f, n - 1, why=why))
+        near = course.loose is not None and course.surely is not None
+        doubtful = near and course.loose[start] and not course.holds[start]  # type: ignore[index]
         if (doubtful or not course.known[start]) and already:
-            told.append(Expected(things, start, start, False, start, seen=False))
+            why = "it nearly holds, or is hardly seen, as the watch is set"
+            told.append(Expected(things, start, start, start, False, why))
         return told
-
-    @staticmethod
-    def _known_soon(course: Course, frame: int) -> bool:
-        return bool(course.known[frame : frame + 4].all())
-
-    def _all(self, condition: And, start: int) -> list[Expected]:
-        parts = [self.events(part, start) for part in condition.conditions]
-        n = len(self.facts.labels)
-        fps = self.scene.fps
-        holds, unsure = np.ones(n, bool), np.zeros(n, bool)
-        for part, events in zip(condition.conditions, parts, strict=True):
-            own = np.zeros(n, bool)
-            for e in events:
-                until = e.until
-                if part.kind in ("appears", "changes_size", "then") or (
-                    part.kind == "changes_color" and getattr(part, "to", None) is None
-                ):
-                    until = min(e.frame + round(MOMENT_S * fps), n)
-                own[e.frame : until] = True
-                for edge in (e.frame, until):
-                    if not e.sure:
-                        unsure[max(edge - 3, 0) : edge + round(0.5 * fps)] = True
-                if not e.sure:
-                    unsure[e.frame : until] = True
-            holds &= own
-        told = []
-        starts = np.flatnonzero(holds & ~np.concatenate([[False], holds[:-1]]))
-        for f in starts.tolist():
-            end = f + int(np.argmin(np.append(holds[f:], False)))
-            # Whoever ends and whoever begins at nearly the same time: nobody can say in which order.
-            wide = holds[f:end].sum() >= SHORT_S * fps + 1
-            gap = f - int(np.flatnonzero(holds[:f])[-1]) if holds[:f].any() else n
-            things = tuple(dict.fromkeys(t for part in parts for e in part for t in e.things if e.frame <= f))
-            sure = wide and not unsure[max(f - 3, 0) : f + 4].any() and gap > SHORT_S * fps and f + 4 < n
-            told.append(Expected(things, f, f - 3, bool(sure), end))
-        for f in np.flatnonzero(unsure).tolist():
-            told.append(Expected((), f, f, False, f))
-        near = [f for f in range(n) if not holds[f] and self._nearly(parts, f, fps)]
-        told += [Expected((), f, f, False, f) for f in near]
-        return told
-
-    @staticmethod
-    def _nearly(parts: list[list[Expected]], frame: int, fps: float) -> bool:
-        """Whether all would hold if each ended a little later and began a little earlier."""
-        slack = round(SHORT_S * fps)
-        return all(any(e.frame - slack <= frame <= e.until + slack for e in part) for part in parts)
-
-    def _after(self, condition: Then, start: int) -> list[Expected]:
-        firsts, seconds = self.events(condition.first, start), self.events(condition.second, start)
-        fps, told = self.scene.fps, []
-        used: set[int] = set()
-        for two in sorted(seconds, key=lambda e: e.frame):
-            if two.frame <= start:
-                continue
-            limits = [(k, (two.frame - one.frame) / fps) for k, one in enumerate(firsts)]
-            clear = [k for k, gap in limits if 0.15 < gap < condition.within_s - 0.2 and k not in used]
-            maybe = [k for k, gap in limits if -0.3 < gap < condition.within_s + 0.4]
-            if clear:
-                k = max(clear, key=lambda k: firsts[k].frame)
-                things = tuple(dict.fromkeys((*firsts[k].things, *two.things)))
-                sure = two.sure and firsts[k].sure and len(maybe) == 1
-                told.append(Expected(things, two.frame, two.earliest, sure, two.until))
-                if two.sure:
-                    used.add(k)
-            elif maybe:
-                told.append(Expected((), two.frame, two.earliest, False, two.until))
-        return told
-
-
-def _until(event: Expected, frame: int) -> Expected:
-    return Expected(event.things, event.frame, event.earliest, event.sure, frame)

@@ -90,17 +90,24 @@ def candidates(
     trust /= trust.max(axis=1, keepdims=True)
     iou = np.maximum(trust[:, :1] * by_flow, trust[:, 1:] * by_motion)
     looks = np.array([track.looks for track in tracks])
-    like = likeness(looks, features.looks(members)) ** LOOKS_WEIGHT
-    score = iou * np.maximum(like, (iou - SAME_OUTLINE) / (1 - SAME_OUTLINE))
-    sizes = np.array([[track.area] for track in tracks])
-    areas = features.area(members)
-    score *= (np.minimum(sizes, areas) / np.maximum(np.maximum(sizes, areas), 1)) ** SIZE_WEIGHT
+    like, areas = likeness(looks, features.looks(members)), features.area(members)
+    sizes = _as_large(np.array([track.area for track in tracks]), areas)
+    # What changes colour, or is half hidden, looks and measures as it did in the frame before.
+    like = np.maximum(like, likeness(np.array([t.seen_looks for t in tracks]), features.looks(members)))
+    sizes = np.maximum(sizes, _as_large(np.array([float(shape.area) for shape in seen]), areas))
+    score = iou * np.maximum(like**LOOKS_WEIGHT, (iou - SAME_OUTLINE) / (1 - SAME_OUTLINE))
+    score *= sizes**SIZE_WEIGHT
     # The segmenter may not see a part's outline at all: the old one is as good as any segment's.
     penalty = np.where([track.part for track in tracks], 0.0, SNAP_PENALTY)[:, None]
     same = (snapped[:, None] == regions.members[None]).all(axis=2).any(axis=1)
     own = np.eye(len(tracks), dtype=bool) & ~same  # a segment is no alternative to itself
     score[:, len(regions) :] = np.where(own, score[:, len(regions) :] - penalty, 0.0)
     return Candidates(members, shared, iou, score, looks, starts, _centers(warped) - starts, moves)
+
+
+def _as_large(a: _Floats, b: _Floats) -> _Floats:
+    """The smaller of two areas as a share of the larger, `[len(a), len(b)]`."""
+    return np.asarray(np.minimum(a[:, None], b) / np.maximum(np.maximum(a[:, None], b), 1))
 
 
 def given_to_others(pairs: Sequence[tuple[int, int]], before: Regions, regions: Regions) -> BoolArray:

@@ -124,7 +124,7 @@ def learn(
     for k, i in enumerate(found.ids):
         track, own, center, is_whole = lives[i], members[k], centers[k], True
         grows = areas[k] > 1.05 * track.area
-        track.seen = shape_of(regions, own, center)
+        track.seen, track.seen_looks = shape_of(regions, own, center), looks[k]
         if track.outline is not None and areas[k] < max(WHOLE * track.area, nearly * track.outline.area):
             place, hidden = settled(track.outline, expected(track, time_s), own, regions, taken & ~own)
             is_whole = hidden < 0.5

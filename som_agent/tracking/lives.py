@@ -43,6 +43,7 @@ class Track:
         looks_agreed: looks of the segmenter that found it, where masks are propagated.
         seen_s: when it was last seen.
         looks: running mean of its looks; see `Features.looks`.
+        seen_looks: of what was seen of it when it was last seen.
         embedding: what it is to an embedding model, where there is one.
         area: running mean of its visible pixels.
         center: middle of its whole outline, x and y, hidden parts included.
@@ -65,6 +66,7 @@ class Track:
     looks_agreed: int = 0
     seen_s: float = 0.0
     looks: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
+    seen_looks: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
     embedding: Embedding | None = None
     area: float = 0.0
     center: FloatArray = field(default_factory=_nowhere)

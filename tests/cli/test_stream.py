@@ -72,6 +72,39 @@ def test_a_file_as_json_lines(cli, clip):
     assert len(set(objects.values())) == len(objects)
 
 
+def test_watches_tell_in_json_lines(cli, clip):
+    """Green comes after a second, below red; there is no mark 9."""
+    waits = [
+        {"kind": "near", "mark": 3, "other": 2, "distance_px": 50},
+        {"kind": "appears"},
+        {"kind": "leaves", "mark": 9},
+    ]
+    asked = [part for wait in waits for part in ("--watch", json.dumps(wait))]
+    done = cli("stream", clip.path, "--segmenter", clip.segmenter, "--json", *asked)
+    assert done.code == 0
+    told = lines(done.out)
+    frames = [line for line in told if "watch" not in line]
+    events = [line for line in told if "watch" in line]
+    assert all(list(line) == ["frame", "time", "marks"] for line in frames)
+    assert {(event["watch"], event["kind"]) for event in events} == {("w1", "near"), ("w2", "appears")}
+    for event in events:
+        before = told[told.index(event) - 1]
+        assert event["frame"] == before["frame"], "an event comes after the line of its frame"
+        assert 3 in {mark["mark"] for mark in event["marks"]}
+        assert clip.maps[event["frame"]].max() == 3
+    assert "w3 never began: marks 9 were never there at once" in done.err
+
+
+def test_watches_tell_in_sentences(cli, clip):
+    """Blue is larger and is mark 1."""
+    zone = {"box": [40, 0, 96, 32], "name": "the shelf"}
+    waits = json.dumps({"kind": "enters", "mark": 2, "zone": zone})
+    done = cli("stream", clip.path, "--segmenter", clip.segmenter, "--watch", waits)
+    assert done.code == 0
+    first, *_ = done.out.splitlines()
+    assert re.fullmatch(r"mark \[2\] entered the shelf at \d\.\d\d s", first)
+
+
 def test_a_status_line_and_a_run(cli, clip, tmp_path):
     done = cli("stream", clip.path, "--segmenter", clip.segmenter, "-o", tmp_path / "run", "--size", 64)
     assert done.code == 0
@@ -184,6 +217,9 @@ def test_a_reader_that_left_does_not_cost_the_run(environment, clip, tmp_path):
         (["0", "--budget-ms", "-1"], ["--budget-ms -1 makes no sense"]),
         (["0", "--give-up", "x"], ["--give-up x makes no sense"]),
         (["0", "--http", "-1"], ["--http -1 makes no sense"]),
+        (["0", "--watch", '{"kind": "near"'], ["--watch", "is no JSON"]),
+        (["0", "--watch", '{"kind": "flies"}'], ["--watch", "no kind of condition 'flies'", "near"]),
+        (["0", "--watch", '{"kind": "near", "mark": 1}'], ["near needs distance_px"]),
     ],
 )
 def test_bad_input(cli, arguments, words):

@@ -7,7 +7,20 @@ from som_agent.evaluation.watch_facts import Facts
 from som_agent.evaluation.watch_scenes import Scene, Thing
 from som_agent.evaluation.watch_truth import Truth
 from som_agent.evaluation.watching import main, score_scene, totals
-from som_agent.watches import And, Appears, ChangesSize, Enters, Leaves, Moves, Near, Or, Stops, Then, Zone
+from som_agent.watches import (
+    And,
+    Appears,
+    ChangesSize,
+    ComesBack,
+    Enters,
+    Leaves,
+    Moves,
+    Near,
+    Or,
+    Stops,
+    Then,
+    Zone,
+)
 
 SIZE, FPS, COUNT = (120, 80), 10.0, 50
 BOX = np.array([(-8.0, -8), (8, -8), (8, 8), (-8, 8)])
@@ -85,6 +98,39 @@ def test_what_lasts_for_a_moment_is_not_sure():
     truth = truth_of(brief, thing(2, [(0, 100, 40), (9, 100, 40)]))
     events = truth.events(Near(mark=1, other=2, distance_px=29), 5)
     assert [(e.things, e.sure) for e in events] == [((1, 2), False)]
+
+
+def test_a_stop_is_sure_where_it_is_long_enough_whoever_measures():
+    """It stands in frames 10 to 20, and is nearer than 2.5 px in frame 9."""
+    truth = truth_of(thing(1, [(0, 20, 40), (1, 40, 40), (2.05, 40, 40), (3, 90, 40), (9, 90, 40)]))
+
+    def stops(seconds):
+        events = [e for e in truth.events(Stops(mark=1, seconds=seconds), 5) if e.frame < 30]
+        return [(e.frame, e.why) for e in events]
+
+    assert stops(1.0) == [(20, "")]
+    ((_, why),) = stops(1.1)
+    assert why == "it stands hardly for so long"
+    assert stops(1.2) == []
+
+
+@pytest.mark.parametrize(("speed_px_s", "leaves", "returns"), [(100, [], []), (50, [24], [29])])
+def test_out_of_sight_is_what_nothing_is_seen_of_for_two_frames(speed_px_s, leaves, returns):
+    """The near one is twice as large and right before the other in frame 25."""
+    at = 60 - 2.5 * speed_px_s
+    near = thing(1, [(0, at, 40), (9, at + 9 * speed_px_s, 40)], scales=[(0, 2)])
+    truth = truth_of(near, thing(2, [(0, 60, 40), (9, 60, 40)]))
+    assert [(e.frame, e.why) for e in truth.events(Leaves(mark=2), 5)] == [(f, "") for f in leaves]
+    assert [(e.frame, e.why) for e in truth.events(ComesBack(mark=2), 5)] == [(f, "") for f in returns]
+
+
+def test_both_hold_is_known_where_one_of_them_surely_does_not():
+    """Thing 1 may stand for 1.1 s or not, see above; thing 3 is never near thing 2."""
+    stands = thing(1, [(0, 20, 20), (1, 40, 20), (2.05, 40, 20), (3, 90, 20), (9, 90, 20)])
+    truth = truth_of(stands, thing(2, [(0, 20, 60), (9, 20, 60)]), thing(3, [(0, 100, 60), (9, 100, 60)]))
+    may, never = Stops(mark=1, seconds=1.1), Near(mark=3, other=2, distance_px=20)
+    assert truth.events(And((may, never)), 5) == []
+    assert any(e.why for e in truth.events(And((may, Near(mark=3, other=2, distance_px=90))), 5))
 
 
 def test_a_drawn_scene_is_told_and_counted(capsys):
