@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention (Deformable DETR, 2020): each query looks at a few points of each level."""
+"""Multi-scale deformable attention (Deformable DETR, 2020): queries look at a few points of every level."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def deformable_attention(
     For inference only: no gradients pass through.
 
     Args:
-        values: `[B, S, heads, dim]` float32, float16 or bfloat16: the cells of all levels, one level after the
-            other, each in raster order.
+        values: `[B, S, heads, dim]` float32, float16 or bfloat16: the cells of all levels, one level after
+            the other, each in raster order.
         shapes: height and width of each level; their products add up to `S`.
         locations: `[B, Q, heads, levels, points, 2]`, any of the three types, on the same device: x, y from 0
             to 1 of each level's width and height. float32 is best: a step of float16 is a tenth of a cell
@@ -53,7 +53,7 @@ def deformable_attention(
     _check.tensor("weights", weights, FLOATS, "B, Q, heads, levels, points")
     _check.instance("shapes", shapes, Sequence, "a sequence of heights and widths")
     levels = tuple(_check.size("shapes", level) for level in shapes)
-    b, s, heads, dim = values.shape
+    b, s, heads = values.shape[:3]
     _check.same("batch", ("values", "locations"), (b, len(locations)))
     _check.same("heads", ("values", "locations"), (heads, locations.shape[2]))
     _check.same("levels", ("shapes", "locations"), (len(levels), locations.shape[3]))

@@ -23,7 +23,7 @@ LEAST = 64  # queries of one head that are worth waking a thread for
 
 
 class Points(NamedTuple):
-    """Of each point that a query has, level by level: size and first cell of its level, `[levels * points]`."""
+    """Size and first cell of the level of each point that a query has, `[levels * points]`."""
 
     widths: Ints
     heights: Ints

@@ -12,7 +12,7 @@ def deformable_attention(
 ) -> torch.Tensor:
     """See `som_kernels.deformable_attention`."""
     b, _, heads, dim = values.shape
-    n_queries = locations.shape[1]
+    n_queries, n_points = locations.shape[1], locations.shape[4]
     total = torch.zeros(b, n_queries, heads, dim, device=values.device)
     begin = 0
     for i, (h, w) in enumerate(levels):
@@ -23,8 +23,8 @@ def deformable_attention(
         columns, rows = (axis_shares(p.where(inside, 0), size) for p, size in ((x, w), (y, h)))
         for (row, row_share), (column, column_share) in product(rows, columns):
             share = weights[..., i, :].float() * (row_share * column_share)
-            cell = (row * w + column).transpose(1, 2).reshape(b, heads, -1, 1)  # [B, heads, Q * points, 1]
-            seen = level.gather(2, cell.expand(-1, -1, -1, dim)).unflatten(2, (n_queries, -1))
+            cell = (row * w + column).transpose(1, 2).reshape(b, heads, n_queries * n_points, 1)
+            seen = level.gather(2, cell.expand(-1, -1, -1, dim)).view(b, heads, n_queries, n_points, dim)
             seen = share[..., None] * seen.transpose(1, 2)  # [B, Q, heads, points, dim]
             total += seen.where(inside[..., None], 0).sum(3)
     return total.flatten(2).to(values.dtype)
