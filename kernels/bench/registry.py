@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench import label_cases, logit_cases, mask_cases
+from bench import attention_cases, label_cases, logit_cases, mask_cases
 from bench.trial import Case, Target, Trial
 
 __all__ = ["CASES"]
@@ -68,6 +68,11 @@ CASES: list[Case] = [
     *cases("encode_rle", mask_cases.rle, (*SD, 80), (*SD, 200), (*HD, 80)),
     *cases("measure_logits", logit_cases.measure, (*SD, 96), (*HD, 96)),
     *cases("threshold_logits", logit_cases.threshold, (*SD, 48), (*HD, 48)),
+    *cases(
+        "deformable_attention",
+        attention_cases.attend,
+        *((640, 640, n) for n in (8500, 1200)),  # every cell of an encoder, a decoder's queries
+    ),
     *cases(
         "select_masks",
         logit_cases.everything,

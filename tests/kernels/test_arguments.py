@@ -17,6 +17,10 @@ SCORES = torch.tensor([0.5, 0.6])
 LOGITS = torch.zeros(2, 4, 5)
 OTHER = sk.Resize.steps((8, 8), ((4, 5), (4, 5)))
 NAN = float("nan")
+VALUES = torch.zeros(2, 6, 3, 4)  # of two levels
+LEVELS = ((2, 2), (1, 2))
+PLACES = torch.zeros(2, 5, 3, 2, 7, 2)
+WEIGHTS = PLACES[..., 0]
 
 CASES = {
     "not-a-tensor": (
@@ -521,6 +525,76 @@ CASES = {
         TypeError,
         "`line_px` must be a whole number, got 1.5",
     ),
+    "attention-values": (
+        lambda: sk.deformable_attention(VALUES.double(), LEVELS, PLACES, WEIGHTS),
+        TypeError,
+        "`values` must be float32 or float16 or bfloat16, got float64",
+    ),
+    "attention-no-cells": (
+        lambda: sk.deformable_attention(VALUES[:, :0], LEVELS, PLACES, WEIGHTS),
+        ValueError,
+        r"`values` must have shape \[B, S, heads, dim\], got \[2, 0, 3, 4\]",
+    ),
+    "attention-locations": (
+        lambda: sk.deformable_attention(VALUES, LEVELS, PLACES.int(), WEIGHTS),
+        TypeError,
+        "`locations` must be float32 or float16 or bfloat16, got int32",
+    ),
+    "attention-locations-shape": (
+        lambda: sk.deformable_attention(VALUES, LEVELS, PLACES[..., :1], WEIGHTS),
+        ValueError,
+        r"`locations` must have shape \[B, Q, heads, levels, points, 2\], got \[2, 5, 3, 2, 7, 1\]",
+    ),
+    "attention-weights": (
+        lambda: sk.deformable_attention(VALUES, LEVELS, PLACES, WEIGHTS[:, :2]),
+        ValueError,
+        "`locations` and `weights` must have the same shape, got 2x5x3x2x7 and 2x2x3x2x7",
+    ),
+    "attention-batch": (
+        lambda: sk.deformable_attention(VALUES[:1], LEVELS, PLACES, WEIGHTS),
+        ValueError,
+        "`values` and `locations` must have the same batch, got 1 and 2",
+    ),
+    "attention-heads": (
+        lambda: sk.deformable_attention(VALUES[:, :, :2], LEVELS, PLACES, WEIGHTS),
+        ValueError,
+        "`values` and `locations` must have the same heads, got 2 and 3",
+    ),
+    "attention-levels": (
+        lambda: sk.deformable_attention(VALUES, LEVELS[:1], PLACES, WEIGHTS),
+        ValueError,
+        "`shapes` and `locations` must have the same levels, got 1 and 2",
+    ),
+    "attention-cells": (
+        lambda: sk.deformable_attention(VALUES, ((2, 2), (1, 3)), PLACES, WEIGHTS),
+        ValueError,
+        "`values` and `shapes` must have the same cells, got 6 and 7",
+    ),
+    "attention-level-of-one-side": (
+        lambda: sk.deformable_attention(VALUES, (4, 2), PLACES, WEIGHTS),
+        TypeError,
+        "`shapes` must have two sides each, got 4",
+    ),
+    "attention-level-of-nothing": (
+        lambda: sk.deformable_attention(VALUES, ((6, 1), (0, 2)), PLACES, WEIGHTS),
+        ValueError,
+        "`shapes` must be at least 1x1, got 0x2",
+    ),
+    "attention-shapes": (
+        lambda: sk.deformable_attention(VALUES, torch.tensor(LEVELS), PLACES, WEIGHTS),
+        TypeError,
+        "`shapes` must be a sequence of heights and widths, got torch.Tensor",
+    ),
+    "attention-device": (
+        lambda: sk.deformable_attention(VALUES, LEVELS, PLACES, WEIGHTS.to("meta")),
+        ValueError,
+        "`values` and `weights` must have the same device, got cpu and meta",
+    ),
+    "attention-gradients": (
+        lambda: sk.deformable_attention(VALUES, LEVELS, PLACES, WEIGHTS.clone().requires_grad_()),
+        ValueError,
+        r"`weights` must not want gradients, which do not pass here: call under torch.no_grad\(\)",
+    ),
     "backend": (
         lambda: sk.mask_iou(MASKS, MASKS, backend="cuda"),
         ValueError,
@@ -567,6 +641,7 @@ EVERY_OPERATION = {
     "stability_score": lambda **o: sk.stability_score(LOGITS, **o),
     "threshold_logits": lambda **o: sk.threshold_logits(LOGITS, **o),
     "select_masks": lambda **o: sk.select_masks(LOGITS, SCORES, **o),
+    "deformable_attention": lambda **o: sk.deformable_attention(VALUES, LEVELS, PLACES, WEIGHTS, **o),
 }
 
 
@@ -609,6 +684,7 @@ def test_cpu_work_does_not_import_triton():
         "sk.threshold_logits(g); sk.pack_labels(l, m[0]);"
         "i = torch.zeros(4, 4, 3, dtype=torch.uint8); sk.region_stats(l, i, 1);"
         "sk.overlay_labels(i, l, i[0], 0.5, 2);"
+        "p = torch.zeros(1, 1, 1, 1, 1, 2); sk.deformable_attention(g[..., None], [(2, 2)], p, p[..., 0]);"
         "print('triton' in sys.modules)"
     )
     path = {"PYTHONPATH": sk.__path__[0].rpartition("som_kernels")[0]}

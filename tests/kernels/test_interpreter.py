@@ -25,7 +25,7 @@ def test_kernels_run_interpreted():
         "tests/kernels/test_triton.py", "tests/kernels/test_strides.py", TRITON_INTERPRET="1"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    passed = re.search(r"(\d+) passed, 2 skipped", done.stdout)  # the two for real GPUs only
+    passed = re.search(r"(\d+) passed, 4 skipped", done.stdout)  # the four for real GPUs only
     assert passed is not None, done.stdout
     assert int(passed[1]) > 200
 

@@ -44,6 +44,8 @@ NAMES = [
     "threshold_logits",
     "select_masks",
     "select_masks without thresholds",
+    "deformable_attention",
+    "deformable_attention in half precision",
 ]
 WASTEFUL = "copies as floats"
 
@@ -70,6 +72,11 @@ def cases() -> dict[str, tuple[Callable[[], Any], tuple[Any, ...]]]:
     sure = 0.5 + torch.rand(200, generator=generator) / 2
     way = sk.Resize.sam((256, 256), (1024, 1024), (576, 1024), (h, w))
     anything = {"score_threshold": 0, "stability_threshold": 0, "box_iou_threshold": 1}
+    levels = ((60, 106), (30, 53), (15, 27), (8, 14))
+    values = torch.randn(1, sum(h * w for h, w in levels), 8, 32, generator=generator)
+    places = torch.rand(1, values.shape[1], 8, 4, 4, 2, generator=generator)
+    weights = places[..., 0].clone()
+    half = values.half()
     calls = [
         (lambda: sk.distance_transform(labels), (labels,)),
         (lambda: sk.inscribed_circles(labels, n), (labels,)),
@@ -91,6 +98,8 @@ def cases() -> dict[str, tuple[Callable[[], Any], tuple[Any, ...]]]:
         (lambda: sk.threshold_logits(logits, resize=way), (logits,)),
         (lambda: sk.select_masks(logits, sure, resize=way, min_area=100), (logits, sure)),
         (lambda: sk.select_masks(logits, sure, resize=way, min_area=100, **anything), (logits, sure)),
+        (lambda: sk.deformable_attention(values, levels, places, weights), (values, places, weights)),
+        (lambda: sk.deformable_attention(half, levels, places, weights), (half, places, weights)),
         (lambda: torch.stack([masks.float(), masks.float()]).amax((0, 2, 3)), (masks,)),
     ]
     return dict(zip([*NAMES, WASTEFUL], calls, strict=True))

@@ -116,6 +116,35 @@ def test_logits(axis):
         assert_same([packed.words], [sk.threshold_logits(logits, resize=resize, backend="reference").words])
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2, 3])
+def test_attention_values(axis):
+    shape = [2, 3, 2, 4]
+    shape[axis] = 3
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(42))
+    levels = ((shape[1], 1),)
+    places = torch.rand(shape[0], 2, shape[2], 1, 2, 2, generator=torch.Generator().manual_seed(1))
+    weights = places[..., 0]
+    seen = sk.deformable_attention(
+        far_apart(values, axis), levels, places.to(DEVICE), weights.to(DEVICE), backend="triton"
+    )
+    expected = sk.deformable_attention(values, levels, places, weights, backend="reference")
+    torch.testing.assert_close(seen.cpu(), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, 4, 5])
+def test_attention_points(axis):
+    shape = [2, 2, 2, 2, 2, 2]
+    shape[axis] = 2 if axis == 5 else 3
+    generator = torch.Generator().manual_seed(42)
+    levels = ((2, 2),) * shape[3]
+    values = torch.randn(shape[0], 4 * shape[3], shape[2], 4, generator=generator)
+    places, weights = torch.rand(shape, generator=generator), torch.rand(shape[:-1], generator=generator)
+    far = far_apart(places, axis), weights.to(DEVICE) if axis == 5 else far_apart(weights, axis)
+    seen = sk.deformable_attention(values.to(DEVICE), levels, *far, backend="triton")
+    expected = sk.deformable_attention(values, levels, places, weights, backend="reference")
+    torch.testing.assert_close(seen.cpu(), expected, rtol=0, atol=1e-5)
+
+
 def test_packed_masks():
     from som_kernels.pack_masks.triton import unpack_masks
 

@@ -164,6 +164,7 @@ def test_several_threads_of_python_call_operations_at_once():
     masks = torch.rand(12, 60, 130, generator=generator) < 0.4
     logits = torch.randn(12, 16, 16, generator=generator)
     resize = sk.Resize.steps((16, 16), ((60, 130), (60, 130)))
+    values, places = logits.view(1, 256, 3, 4), torch.rand(1, 300, 3, 1, 2, 2, generator=generator)
 
     def everything():
         packed = sk.pack_masks(masks)
@@ -179,6 +180,7 @@ def test_several_threads_of_python_call_operations_at_once():
             changed,
             *sk.measure_logits(logits, resize=resize),
             sk.threshold_logits(logits, resize=resize).words,
+            sk.deformable_attention(values, [(16, 16)], places, places[..., 0]),
         ], sk.encode_rle(packed)
 
     expected, texts = everything()

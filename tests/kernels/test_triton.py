@@ -288,6 +288,44 @@ def test_encode_rle_where_a_box_ends_with_a_word():
     assert encoded == sk.encode_rle(masks, backend="reference")
 
 
+def attention(b, q, heads, dim, points, levels):
+    """Arguments of `deformable_attention`; some points are beyond the borders or nowhere."""
+    generator = torch.Generator().manual_seed(42)
+    values = torch.randn(b, sum(h * w for h, w in levels), heads, dim, generator=generator)
+    locations = 1.4 * torch.rand(b, q, heads, len(levels), points, 2, generator=generator) - 0.2
+    for i, place in enumerate((float("nan"), float("inf"), -float("inf"), 1e30, -3e9, 2**31)):
+        locations.view(-1)[i::101] = place
+    return values, levels, locations, torch.randn(locations.shape[:-1], generator=generator)
+
+
+def assert_sees_the_same(arguments, tolerance=1e-5):
+    results, expected = triton_and_reference(sk.deformable_attention, *arguments)
+    assert results[0].dtype == expected[0].dtype == arguments[0].dtype
+    torch.testing.assert_close(results[0].cpu(), expected[0], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("b", "q", "heads", "dim", "points", "levels"),
+    [
+        (1, 3, 2, 8, 3, ((3, 4), (2, 1))),
+        (2, 33, 1, 5, 1, ((7, 9), (4, 5), (1, 1))),  # more than a block, lanes without a number
+        (1, 2, 1, 1, 2, ((1, 1),)),
+        (0, 3, 2, 4, 2, ((2, 2),)),
+        (2, 0, 2, 4, 2, ((2, 2),)),
+    ],
+)
+def test_deformable_attention(b, q, heads, dim, points, levels):
+    assert_sees_the_same(attention(b, q, heads, dim, points, levels))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_deformable_attention_in_half_precision(dtype):
+    values, levels, locations, weights = attention(1, 5, 2, 8, 2, ((6, 5), (3, 2)))
+    tolerance = 2 * torch.finfo(dtype).eps
+    assert_sees_the_same((values.to(dtype), levels, locations, weights), tolerance)
+    assert_sees_the_same((values.to(dtype), levels, locations.to(dtype), weights.to(dtype)), tolerance)
+
+
 @pytest.mark.skipif(INTERPRETED, reason="the interpreter is too slow for a whole picture")
 def test_whole_pictures_choose_triton():
     y, x = torch.meshgrid(torch.arange(480), torch.arange(854), indexing="ij")
@@ -322,6 +360,14 @@ def test_whole_pictures_choose_triton():
         expected = sk.remove_small_regions(masks, 20, what)
         assert_same(as_tensors(sk.remove_small_regions(packed, 20, what)), as_tensors(expected))
     assert sk.encode_rle(packed) == sk.encode_rle(masks)
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter is too slow for a whole picture")
+@pytest.mark.parametrize("queries", [8500, 1200])
+def test_attention_to_a_whole_picture(queries):
+    arguments = attention(2, queries, 8, 32, 4, ((80, 80), (40, 40), (20, 20), (10, 10)))
+    assert_sees_the_same(arguments)
+    assert_sees_the_same((arguments[0].half(), *arguments[1:]), 2e-3)
 
 
 @pytest.mark.skipif(INTERPRETED, reason="the interpreter is too slow for a whole picture")
