@@ -92,9 +92,11 @@ def candidates(
     looks = np.array([track.looks for track in tracks])
     like, areas = likeness(looks, features.looks(members)), features.area(members)
     sizes = _as_large(np.array([track.area for track in tracks]), areas)
-    # What changes colour, or is half hidden, looks and measures as it did in the frame before.
-    like = np.maximum(like, likeness(np.array([t.seen_looks for t in tracks]), features.looks(members)))
-    sizes = np.maximum(sizes, _as_large(np.array([float(shape.area) for shape in seen]), areas))
+    # What changes colour, or is half hidden, looks and measures as it did in the frame before. Where the
+    # segmenter offers other cuts, too, a track would go from one to the next: its usual looks hold it.
+    if regions.has_one_cut:
+        like = np.maximum(like, likeness(np.array([t.seen_looks for t in tracks]), features.looks(members)))
+        sizes = np.maximum(sizes, _as_large(np.array([float(shape.area) for shape in seen]), areas))
     score = iou * np.maximum(like**LOOKS_WEIGHT, (iou - SAME_OUTLINE) / (1 - SAME_OUTLINE))
     score *= sizes**SIZE_WEIGHT
     # The segmenter may not see a part's outline at all: the old one is as good as any segment's.
