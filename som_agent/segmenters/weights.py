@@ -1,4 +1,4 @@
-"""Checkpoint files of PyTorch: read without running anything in them, and put into the network they belong to."""
+"""Checkpoint files: read without running anything in them, and put into the network they belong to."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MARKS = {
     "layer1.0.conv1.weight": "a ResNet",
     "class_embed.weight": "a DETR",
 }
-"""A name that only one network has, of those that are easily taken for each other; the first that is there."""
+"""A name that only one network has, of those that are easily taken for each other; the first one counts."""
 
 
 def load_state(path: str | Path, name: str) -> dict[str, torch.Tensor]:
@@ -162,7 +162,7 @@ def _read(path: Path, name: str) -> Any:
     except OSError as error:
         raise SegmenterError(f"{name}: cannot be read: {error.strerror or first_line(error)}") from error
     except Exception as error:  # a file of any content can fail in any way; nothing is hidden, it is chained
-        code = re.search(r"Unsupported (?:global|class|operand)[^\n]*?([\w.]+\.\w+)", str(error))
+        code = re.search(r"Unsupported (?:global: GLOBAL|class|operand) ([\w.]+)", str(error))
         why = (
             f"it would run code ({code[1]}), which is never done" if code else "truncated or no PyTorch file"
         )

@@ -74,7 +74,7 @@ class DeformableAttention(nn.Module):
 def _attend(
     values: torch.Tensor, sizes: Sizes, locations: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """`[B, S, heads, dim]` looked up at `[B, Q, heads, levels, points, 2]`, weighted: `[B, Q, heads * dim]`."""
+    """Values looked up at the locations and weighted: `[B, Q, heads * dim]`."""
     batch, count, heads, _, points, _ = locations.shape
     # Heads go into the batch, as grid_sample knows none.
     grid = (2 * locations - 1).transpose(1, 2).flatten(0, 1)
