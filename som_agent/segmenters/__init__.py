@@ -53,10 +53,19 @@ def _hf(argument: str, device: str | None) -> Segmenter:
     return HfSegmenter(argument, device=device)
 
 
+def _semantic_sam(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.semantic_sam import SemanticSamSegmenter
+
+    return SemanticSamSegmenter(argument, device=device)
+
+
 _REGISTRY = {
     "hierarchy": _Entry("", "the embedded default: a watershed hierarchy, no weights needed", _hierarchy),
     "labels": _Entry("DIR", "ready-made masks: index PNGs or COCO RLE lists in a folder", _labels),
     "sam": _Entry("CHECKPOINT", "a Segment Anything checkpoint file (.pth), any size of ViT", _sam),
+    "semantic-sam": _Entry(
+        "CHECKPOINT", "a Semantic-SAM checkpoint file, Swin-T or Swin-L: six levels", _semantic_sam
+    ),
     "hf": _Entry("REPO_OR_DIR", "SAM, SAM-HQ, SAM 2, EdgeTAM or SAM 3 tracker of transformers", _hf),
 }
 

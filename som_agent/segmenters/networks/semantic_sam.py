@@ -26,6 +26,7 @@ __all__ = [
     "PromptMasks",
     "SemanticSam",
     "SemanticSamConfig",
+    "inner_prompts",
 ]
 
 LEVEL_TOKENS = (3, 2, 0, 4, 1, 5)
@@ -92,6 +93,12 @@ class PromptMasks(NamedTuple):
     logits: torch.Tensor
     ious: torch.Tensor
     boxes: torch.Tensor
+
+
+def inner_prompts(prompts: torch.Tensor, size: tuple[int, int], padded: tuple[int, int]) -> torch.Tensor:
+    """Prompts in shares of a picture, `[..., 4]`, in shares of that picture padded to another size."""
+    y, x = size[0] / padded[0], size[1] / padded[1]
+    return prompts * torch.tensor([x, y, x, y], dtype=prompts.dtype, device=prompts.device)
 
 
 class SemanticSam(nn.Module):
