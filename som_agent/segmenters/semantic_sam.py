@@ -16,7 +16,7 @@ from som_agent.segmenters.everything import Steps, grid_points
 from som_agent.segmenters.granularity import LEVELS, semantic_sam_levels
 from som_agent.segmenters.parents import with_parents
 from som_agent.segmenters.prompts import Prompt
-from som_agent.segmenters.weights import fill, load_state, looks_like
+from som_agent.segmenters.weights import fill, load_state, looks_like, unfilled
 from som_agent.video.frame import Frame, Image
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class SemanticSamSegmenter:
             size = frame.image.shape[:2]
             image = frame.image if self._short_side_px is None else _resized(frame.image, self._short_side_px)
             inner = image.shape[:2]
-            x = prepared(torch.from_numpy(np.ascontiguousarray(image)).to(self._device))
+            x = prepared(torch.from_numpy(image.copy()).to(self._device))
             with torch.autocast(self._device.type, torch.float16, enabled=self._half):
                 seen = self._net.backbone(x)
             maps = self._net.sem_seg_head.pixel_decoder({name: value.float() for name, value in seen.items()})
@@ -259,8 +259,6 @@ def regions_of_levels(
 
 def _load(checkpoint: str | Path, name: str) -> SemanticSam:
     """The network of a checkpoint, on the CPU."""
-    import torch
-
     from som_agent.segmenters.networks.semantic_sam import SemanticSam, SemanticSamConfig
 
     state = load_state(checkpoint, name)
@@ -272,7 +270,7 @@ def _load(checkpoint: str | Path, name: str) -> SemanticSam:
         raise SegmenterError(
             f"{name}: not a Semantic-SAM checkpoint, it has no weights {error}{hint}"
         ) from error
-    with torch.device("meta"):
+    with unfilled():
         net = SemanticSam(config)
     fill(net, state, name, ignore=("criterion.",))
     return net

@@ -15,9 +15,9 @@ DIVISOR = 32
 
 
 def prepared(image: torch.Tensor) -> torch.Tensor:
-    """A picture `[H, W, 3] uint8` RGB normalised and padded at the right and bottom: `[1, 3, H', W'] float32`.
+    """A picture `[H, W, 3] uint8` RGB, normalised and padded: `[1, 3, H', W'] float32`.
 
-    Sides are padded to multiples of 32 with zeros, which is the mean colour.
+    Zeros, which are the mean colour, make the sides multiples of 32, at the right and bottom.
     """
     x = image.permute(2, 0, 1)[None].float()
     mean, std = (torch.tensor(v, device=x.device)[:, None, None] for v in (MEAN, STD))
