@@ -241,7 +241,7 @@ def regions_of_levels(
         min_area=cutoffs.min_area_px,
     )
     masks = chosen.masks.unpack().cpu().numpy()
-    flat = masks.reshape(len(masks), -1)
+    flat = masks.reshape(len(masks), steps[-1][1][0] * steps[-1][1][1])
     areas = flat.sum(axis=1)
     order = np.lexsort((flat.argmax(axis=1), -areas))
     order = order[areas[order] > 0]

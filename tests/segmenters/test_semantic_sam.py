@@ -150,6 +150,15 @@ def test_levels_and_the_dial_say_which_masks_there_are(checkpoint, photo):
     torch.testing.assert_close(logits, whole[3::6], rtol=0, atol=1e-5)
 
 
+def test_unsure_network_gives_no_regions(checkpoint, photo):
+    segmenter = SemanticSamSegmenter(
+        checkpoint, device="cpu", points_per_side=1, short_side_px=64, cutoffs=Cutoffs(score=100)
+    )
+    regions = segmenter.segment(photo)
+    assert len(regions) == 0
+    assert regions.atoms.shape == photo.image.shape[:2]
+
+
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (3, 64), (64, 3), (33, 65)])
 def test_odd_sizes(checkpoint, h, w):
     image = np.random.default_rng(0).integers(0, 256, (h, w, 3)).astype(np.uint8)
