@@ -1,4 +1,4 @@
-"""Crops of a picture, for things that are too small in the whole of it (Segment Anything, arXiv 2304.02643)."""
+"""Crops of a picture, for things too small in the whole of it, as Segment Anything (2304.02643) cuts them."""
 
 from __future__ import annotations
 

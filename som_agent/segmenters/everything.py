@@ -1,8 +1,8 @@
 """Everything mode: from the answers of a point-prompted network to regions, whichever network it is.
 
-With its defaults it keeps the masks that `segment_anything.SamAutomaticMaskGenerator` (arXiv 2304.02643) keeps.
-Candidates are measured as they will be at the size of the picture without being resized, what is told by
-boxes is told before there are masks, and only the masks that stay are made.
+By default it keeps the masks that `segment_anything.SamAutomaticMaskGenerator` (arXiv 2304.02643) keeps.
+Candidates are measured as they will be at the size of the picture without being resized, what boxes tell is
+told before there are masks, and only the masks that stay are made.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def _of_view(view: View, size: tuple[int, int], rules: Everything) -> _Kept | No
     # Batches are not joined before most of what they hold is gone.
     stays = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     stays[keep] = True
-    maps = [logits[stay] for (logits, _, _), stay in zip(found, _like(found, stays), strict=True)]
+    lengths = [len(logits) for logits, _, _ in found]
+    maps = [batch[0][stay] for batch, stay in zip(found, torch.split(stays, lengths), strict=True)]
     rank = torch.searchsorted(keep.sort().values, keep)
     masks = threshold_logits(torch.cat(maps).float(), chosen=rank, resize=resize)
     kept = _Kept(_placed(masks, view.box, size), scores[keep])
@@ -138,15 +139,10 @@ def _of_view(view: View, size: tuple[int, int], rules: Everything) -> _Kept | No
     return kept
 
 
-def _like(
-    found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], values: torch.Tensor
-) -> tuple[torch.Tensor, ...]:
-    """Values of all candidates, batch by batch."""
-    return values.split([len(batch[1]) for batch in found])
-
-
 def _unlike(masks: PackedMasks, scores: torch.Tensor, threshold: float, by: SuppressBy) -> torch.Tensor:
-    return unlike_boxes(masks.boxes, scores, threshold) if by == "boxes" else mask_nms(masks, scores, threshold)
+    if by == "masks":
+        return mask_nms(masks, scores, threshold)
+    return unlike_boxes(masks.boxes, scores, threshold)
 
 
 def _placed(masks: PackedMasks, box: Box, size: tuple[int, int]) -> PackedMasks:

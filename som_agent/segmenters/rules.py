@@ -36,8 +36,8 @@ class Everything:
             both stay; it needs a mask of every stable candidate and takes longer.
         min_mask_region_area: holes and islands of fewer pixels are filled and cleared, and what becomes a
             duplicate by it goes; 0 leaves the masks as they are.
-        crop_layers: after the whole picture, layer n looks at 2^n × 2^n crops of it, each enlarged to what the
-            network sees. Things at a crop's cut are left to other crops.
+        crop_layers: after the whole picture, layer n looks at 2^n × 2^n crops of it, each enlarged to what
+            the network sees. Things at a crop's cut are left to other crops.
         crop_overlap_ratio: by how much crops overlap: in the first layer by this share of the shorter side.
         crop_nms_thresh: the same as `box_nms_thresh` for masks of different crops, smaller crops first.
         crop_n_points_downscale_factor: crops of layer n have `points_per_side` divided by the n-th power.
@@ -112,8 +112,10 @@ def grid_points(points_per_side: int, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and value >= least
+    return isinstance(value, int | np.integer) and bool(value >= least)
 
 
 def _is_number(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, int | float | np.number) and math.isfinite(value) and least <= value <= most
+    return (
+        isinstance(value, int | float | np.floating) and math.isfinite(value) and bool(least <= value <= most)
+    )
