@@ -92,8 +92,11 @@ def regions_of_views(
         return _ordered(np.zeros((0, *size), bool), np.zeros(0, np.float32), np.zeros(0, np.int32))
     kept = parts[0]
     if len(parts) > 1:
-        scores, levels = (torch.cat([part[k] for part in parts]) for k in (1, 2))
-        kept = _Kept(_joined([part.masks for part in parts]), scores, levels)
+        kept = _Kept(
+            _joined([part.masks for part in parts]),
+            torch.cat([part.scores for part in parts]),
+            torch.cat([part.levels for part in parts]),
+        )
         # What a smaller crop shows in more detail goes before what a larger one shows of the same.
         kept = kept.only(_unlike(kept.masks, torch.cat(sources), rules.crop_nms_thresh, rules.suppress_by))
     if rules.min_mask_region_area:
