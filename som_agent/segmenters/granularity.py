@@ -112,5 +112,5 @@ def everything_means(granularity: float) -> EverythingMeans:
 
 
 def class_threshold(granularity: float) -> float:
-    """How sure a network with classes must be of a segment: from 0.95 down to 0.05."""
+    """How sure a network with classes must be of a segment, and how much of it visible: from 0.95 to 0.05."""
     return 0.95 - 0.9 * granularity
