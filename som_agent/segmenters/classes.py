@@ -46,12 +46,12 @@ class ClassSegmenter:
     """Segments of the classes that a network was trained on.
 
     Args:
-        source: a folder written by `save_pretrained` (network and image processor; OneFormer's tokenizer too),
-            or `ORG/NAME` of the hub.
+        source: a folder written by `save_pretrained` (network and image processor; OneFormer's tokenizer
+            too), or `ORG/NAME` of the hub.
         device: where it runs; None takes the first GPU or the CPU.
         granularity: 0 takes what the network is sure of, and what others hardly cover; 1 takes much that it
-            is not sure of. None takes what transformers does. A semantic network has no doubts: from 0.5 on it
-            also gives each connected part of a class as a region, its parent the class's.
+            is not sure of. None takes what transformers does. A semantic network has no doubts: from 0.5 on
+            it also gives each connected part of a class as a region, its parent the class's.
         task: what the network was trained to give; None takes what `task_of` makes of the files.
 
     Attributes:

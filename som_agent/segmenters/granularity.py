@@ -15,9 +15,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from som_agent.errors import InputError
+from som_agent.segmenters.parents import with_parents
+
+if TYPE_CHECKING:
+    from som_agent.regions import Regions
 
 __all__ = [
     "EverythingMeans",
@@ -97,16 +103,35 @@ class EverythingMeans:
     """
 
     points_per_side: int
-    masks: tuple[int, ...]
-    least_share: float
+    masks: tuple[int, ...] = (0, 1, 2)
+    least_share: float = 0.0
+
+    def of(self, count: int) -> list[int]:
+        """Which of a point's masks are taken where the network gives `count` of them; of fewer, all."""
+        return list(self.masks) if count == 3 else list(range(count))
+
+    def kept(self, regions: Regions) -> Regions:
+        """The regions that are large enough, parts linked to their wholes."""
+        large = np.flatnonzero(regions.areas >= self.least_share * regions.atoms.size)
+        return with_parents(regions if len(large) == len(regions) else regions.select(large))
 
 
-def everything_means(granularity: float) -> EverythingMeans:
+def everything_means(granularity: float | None, points_per_side: int = 32) -> EverythingMeans:
     """The grid has 16 to 64 points a side, 32 in the middle as the authors have it.
 
     Below a third of the dial only whole things are taken, below two thirds their parts as well. A point's
     three masks run from the smallest to the whole thing in the networks that SAM's authors trained.
+
+    Args:
+        granularity: 0 to 1; None takes everything.
+        points_per_side: of a grid without a granularity.
+
+    Raises:
+        InputError: another number.
     """
+    granularity = checked(granularity)
+    if granularity is None:
+        return EverythingMeans(points_per_side)
     masks = (2,) if granularity < 1 / 3 else (1, 2) if granularity < 2 / 3 else (0, 1, 2)
     return EverythingMeans(round(16 * 4**granularity), masks, 0.005 * (1 - granularity) ** 2)
 

@@ -15,6 +15,7 @@ from som_agent.errors import SegmenterError
 from som_agent.pretrained import check_backbone, load_pretrained, local_or_hub, pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.everything import Cutoffs, Steps, grid_points, regions_of_everything
+from som_agent.segmenters.granularity import everything_means
 from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
 from som_kernels import Resize, threshold_logits
@@ -58,11 +59,13 @@ class HfSegmenter:
         pred_iou_thresh: masks that the network itself scores lower are left out; None takes its authors'
             cutoff.
         stability_score_thresh: masks that change more than this with the cutoff are left out.
+        granularity: 0 (coarse) to 1 (fine) sets the grid, instead of `points_per_side`, which of a point's
+            masks are taken, and how small they may be; see `granularity.everything_means`.
 
     Raises:
         SegmenterError: nothing of that name, damaged files, or a network of another kind.
         MissingExtraError: EdgeTAM without its extra.
-        InputError: a device that is not there.
+        InputError: a device that is not there, or a granularity that is not from 0 to 1.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class HfSegmenter:
         points_per_batch: int = 64,
         pred_iou_thresh: float | None = None,
         stability_score_thresh: float = 0.95,
+        granularity: float | None = None,
     ) -> None:
         from transformers import AutoConfig, AutoImageProcessor, AutoModelForMaskGeneration
         from transformers.models.auto.modeling_auto import MODEL_FOR_MASK_GENERATION_MAPPING_NAMES
@@ -99,7 +103,8 @@ class HfSegmenter:
         self._cutoffs = Cutoffs(
             by_authors if pred_iou_thresh is None else pred_iou_thresh, stability_score_thresh
         )
-        self._points_per_side = points_per_side
+        self._means = everything_means(granularity, points_per_side)
+        self._points_per_side = self._means.points_per_side
         self._points_per_batch = points_per_batch
         self._looked: _Look | None = None
 
@@ -109,7 +114,7 @@ class HfSegmenter:
 
         with torch.inference_mode():
             look = self._look(frame)
-            return regions_of_everything(self._proposals(look), look.steps, self._cutoffs)
+            return self._means.kept(regions_of_everything(self._proposals(look), look.steps, self._cutoffs))
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -173,4 +178,6 @@ class HfSegmenter:
                 input_labels=torch.ones(1, len(batch), 1, dtype=torch.int64, device=self.device),
                 multimask_output=True,
             )
-            yield output.pred_masks[0].flatten(0, 1), output.iou_scores[0].flatten()
+            logits, scores = output.pred_masks[0], output.iou_scores[0]
+            masks = self._means.of(scores.shape[1])
+            yield logits[:, masks].flatten(0, 1), scores[:, masks].flatten()

@@ -17,6 +17,7 @@ from som_agent.errors import SegmenterError
 from som_agent.pretrained import pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.everything import Cutoffs, grid_points, regions_of_everything
+from som_agent.segmenters.granularity import everything_means
 from som_agent.segmenters.prompts import Prompt
 from som_agent.segmenters.weights import load_state
 from som_agent.video.frame import Frame
@@ -41,10 +42,12 @@ class SamSegmenter:
         points_per_batch: points that go through the decoder at once. More take more memory.
         pred_iou_thresh: masks that the network itself scores lower are left out.
         stability_score_thresh: masks that change more than this with the cutoff are left out.
+        granularity: 0 (coarse) to 1 (fine) sets the grid, instead of `points_per_side`, which of a point's
+            masks are taken, and how small they may be; see `granularity.everything_means`.
 
     Raises:
         SegmenterError: the file is missing, damaged or of another network.
-        InputError: a device that is not there.
+        InputError: a device that is not there, or a granularity that is not from 0 to 1.
     """
 
     def __init__(
@@ -56,13 +59,15 @@ class SamSegmenter:
         points_per_batch: int = 64,
         pred_iou_thresh: float = 0.88,
         stability_score_thresh: float = 0.95,
+        granularity: float | None = None,
     ) -> None:
         from segment_anything import SamPredictor
 
         self.name = f"sam:{checkpoint}"
         weights = load_state(checkpoint, self.name)
         self._predictor = SamPredictor(_build(weights, self.name).to(pick_device(device)))
-        self._points_per_side = points_per_side
+        self._means = everything_means(granularity, points_per_side)
+        self._points_per_side = self._means.points_per_side
         self._points_per_batch = points_per_batch
         self._cutoffs = Cutoffs(pred_iou_thresh, stability_score_thresh)
         self._looked: Frame | None = None
@@ -76,7 +81,7 @@ class SamSegmenter:
             self._look(frame)
             padded = (predictor.model.image_encoder.img_size,) * 2
             steps = ((padded, predictor.input_size), (size, size))
-            return regions_of_everything(self._proposals(), steps, self._cutoffs)
+            return self._means.kept(regions_of_everything(self._proposals(), steps, self._cutoffs))
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -121,7 +126,8 @@ class SamSegmenter:
                 dense_prompt_embeddings=dense,
                 multimask_output=True,
             )
-            yield logits.flatten(0, 1), scores.flatten()
+            masks = self._means.of(scores.shape[1])
+            yield logits[:, masks].flatten(0, 1), scores[:, masks].flatten()
 
 
 def _build(weights: dict[str, torch.Tensor], name: str) -> Any:
