@@ -118,7 +118,7 @@ _HF = (
         ("sam3_video", "sam3_tracker"),
     ),
     Family(
-        "SAM 3, pictures alone",
+        "SAM 3 detector",
         ("text",),
         weights=Weights("SAM License", 3440, 3440, gated=True),
         types=("sam3",),
@@ -144,7 +144,7 @@ _HF = (
         ("automatic", "classes"),
         _SURE,
         "classes.ClassSegmenter",
-        Weights("MIT, on DINOv3: DINOv3 License", 96, 4700),
+        Weights("MIT; DINOv3 License", 96, 4700),
         ("eomt", "eomt_dinov3"),
     ),
     Family(

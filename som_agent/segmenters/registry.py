@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib import import_module
-from typing import Any, get_args
+from typing import Any
 
 from som_agent.errors import SegmenterError
-from som_agent.segmenters.entries import REGISTRY, Ability, Entry, Family
+from som_agent.segmenters.entries import ABILITIES, REGISTRY, Ability, Entry, Family
 
-__all__ = ["REGISTRY", "able", "as_json", "entry_of", "family_of", "forms", "made"]
+__all__ = ["ABILITIES", "REGISTRY", "able", "as_json", "entry_of", "family_of", "forms", "made"]
 
 _BY_NAME = {entry.name: entry for entry in REGISTRY}
 
@@ -108,7 +108,7 @@ def as_json() -> list[dict[str, Any]]:
             "name": entry.name,
             "written": entry.form,
             "network": family.title,
-            "can": {ability: ability in family.can for ability in get_args(Ability)},
+            "can": {ability: ability in family.can for ability in ABILITIES},
             "granularity": family.dial or None,
             "code_licence": family.code,
             "weights": None if family.weights is None else asdict(family.weights),
