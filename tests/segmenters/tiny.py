@@ -1,0 +1,94 @@
+"""A tiny checkpoint with random weights for every row of the registry, and how it is named.
+
+A new segmenter adds one line to `FACTORIES`: what writes its files into a folder and hands back the name that
+`load_segmenter` takes. The contract test and the benchmark run all of them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from som_agent.segmenters.entries import REGISTRY, Entry, Family
+from tests import tiny_image_models
+from tests.segmenters import tiny_class_models
+from tests.tiny_image_models import picture
+
+__all__ = ["FACTORIES", "is_here", "picture", "quicken", "rows"]
+
+Factory = Callable[[Path], str]
+
+
+def rows() -> list[tuple[Entry, Family]]:
+    """All that find regions by themselves."""
+    return [(entry, family) for entry in REGISTRY for family in entry.families if "automatic" in family.can]
+
+
+def is_here(family: Family) -> bool:
+    """Whether its module is in this tree."""
+    module = family.make.partition(".")[0]
+    return importlib.util.find_spec(f"som_agent.segmenters.{module}") is not None
+
+
+def quicken(segmenter: object, points_per_side: int = 5) -> object:
+    """Fewer points than the networks' authors ask with, where a segmenter asks with any."""
+    for one in (segmenter, getattr(segmenter, "inner", segmenter)):
+        if hasattr(one, "_points_per_side"):
+            one._points_per_side = points_per_side
+    return segmenter
+
+
+def _labels(folder: Path) -> str:
+    import cv2
+
+    frame = picture()
+    labels = np.zeros(frame.image.shape[:2], np.uint8)
+    labels[3:20, 5:30], labels[10:30, 40:60], labels[0, 0] = 1, 7, 2
+    cv2.imwrite(str(folder / "00000.png"), labels)
+    return f"labels:{folder}"
+
+
+def _sam(folder: Path) -> str:
+    from tests.segmenters.test_sam import tiny_sam
+
+    torch.save(tiny_sam().state_dict(), folder / "sam.pth")
+    return f"sam:{folder}/sam.pth"
+
+
+def _dial(folder: Path) -> str:
+    return f"dial:sam={_sam(folder).removeprefix('sam:')}"
+
+
+def _prompted(family: str, seed: int = 0) -> Factory:
+    return lambda folder: f"hf:{tiny_image_models.save(family, folder, seed)}"
+
+
+def _classes(family: str, task: str, seed: int = 0) -> Factory:
+    def make(folder: Path) -> str:
+        # The folder's name says what the network was trained to give.
+        return f"hf:{tiny_class_models.save(family, folder / f'tiny-{task}', seed)}"
+
+    return make
+
+
+FACTORIES: dict[tuple[str, str], Factory] = {
+    ("hierarchy", "watershed hierarchy"): lambda folder: "hierarchy",
+    ("labels", "ready-made masks"): _labels,
+    ("sam", "SAM"): _sam,
+    ("dial", "the three of Set-of-Mark"): _dial,
+    ("hf", "SAM"): _prompted("sam"),
+    ("hf", "SAM-HQ"): _prompted("sam_hq"),
+    ("hf", "SAM 2 and 2.1"): _prompted("sam2_video"),
+    ("hf", "EdgeTAM"): _prompted("edgetam", seed=3),
+    ("hf", "SAM 3"): _prompted("sam3_video"),
+    ("hf", "Mask2Former"): _classes("mask2former", "panoptic", seed=1),
+    ("hf", "OneFormer"): _classes("oneformer", "panoptic"),
+    ("hf", "EoMT"): _classes("eomt", "instance"),
+    ("hf", "MaskFormer"): _classes("maskformer", "semantic", seed=1),
+    ("hf", "RF-DETR segmentation"): _classes("rf_detr", "instance"),
+}
+"""Name in the registry and title of the network → what writes a tiny checkpoint into an empty folder."""
