@@ -10,8 +10,6 @@ from som_agent.cli.output import print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from som_agent.segmenters.entries import Weights
-
 __all__ = ["segmenters"]
 
 
@@ -52,7 +50,7 @@ def _table() -> Table:
                 family.title + (f" [{family.needs}]".replace("[", r"\[") if family.needs else ""),
                 *cells,
                 "x" if family.dial else "",
-                _size(family.weights),
+                "" if family.weights is None else family.weights.size,
                 "" if family.weights is None else family.weights.licence + " *" * family.weights.gated,
             )
     return table
@@ -72,13 +70,6 @@ _SHORT = {
 def _written(form: str) -> str:
     """A long form in lines of its own."""
     return form.replace(",", ",\n  ")
-
-
-def _size(weights: Weights | None) -> str:
-    if weights is None:
-        return ""
-    low, high = weights.smallest_mb, weights.largest_mb
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def _below() -> list[str]:

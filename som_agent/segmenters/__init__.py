@@ -73,8 +73,9 @@ def load_prompted(
     """
     from som_agent.segmenters.registry import able
 
-    named = isinstance(spec, str)
-    segmenter = load_segmenter(spec, device=device, granularity=granularity) if named else spec
+    segmenter: object = spec
+    if isinstance(spec, str):
+        segmenter = load_segmenter(spec, device=device, granularity=granularity)
     if not callable(getattr(segmenter, "prompted", None)):
         name = getattr(segmenter, "name", type(segmenter).__name__)
         raise SegmenterError(

@@ -36,6 +36,12 @@ class Weights:
     largest_mb: int
     gated: bool = False
 
+    @property
+    def size(self) -> str:
+        """Both sizes in words, one number where they are the same."""
+        low, high = self.smallest_mb, self.largest_mb
+        return str(low) if low == high else f"{low}-{high}"
+
 
 @dataclass(frozen=True)
 class Family:
@@ -115,7 +121,15 @@ _HF = (
         _GRID,
         "hf.HfSegmenter",
         Weights("SAM License", 3440, 3440, gated=True),
-        ("sam3_video", "sam3_tracker"),
+        ("sam3_video",),
+    ),
+    Family(
+        "SAM 3 tracker",
+        _PROMPTS,
+        _GRID,
+        "hf.HfSegmenter",
+        Weights("SAM License", 3440, 3440, gated=True),
+        ("sam3_tracker",),
     ),
     Family(
         "SAM 3 detector",

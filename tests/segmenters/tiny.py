@@ -85,6 +85,7 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("hf", "SAM 2 and 2.1"): _prompted("sam2_video"),
     ("hf", "EdgeTAM"): _prompted("edgetam", seed=3),
     ("hf", "SAM 3"): _prompted("sam3_video"),
+    ("hf", "SAM 3 tracker"): _prompted("sam3_tracker"),
     ("hf", "Mask2Former"): _classes("mask2former", "panoptic", seed=1),
     ("hf", "OneFormer"): _classes("oneformer", "panoptic"),
     ("hf", "EoMT"): _classes("eomt", "instance"),
