@@ -1,14 +1,14 @@
-"""Milliseconds and memory a frame of every segmenter of the registry, on tiny random checkpoints or given ones.
+"""Milliseconds and memory a frame of every segmenter of the registry, tiny and random or from given files.
 
 python tests/benchmarks/segmenters.py [--only NAME ...] [--checkpoint NAME=PATH ...] [--picture FILE]
                                       [--size 480] [--frames 3] [--device cpu] [--granularity G]
 
-Each is measured in a process of its own: "loaded" and "peak" are the resident memory that the weights and then
-the frames added, on a GPU what torch allocated there. "first" has compiling in it, "later" is the median of the
-rest. Tiny networks say what the code around a network costs, and nothing of the network.
+Each is measured in a process of its own: "loaded" and "peak" are the resident memory that the weights and
+then the frames added, on a GPU what torch allocated there. "first" has compiling in it, "later" is the median
+of the rest. Tiny networks say what the code around a network costs, and nothing of the network.
 
-A checkpoint is given by what stands before the colon, `--checkpoint sam=sam_vit_b_01ec64.pth`, or for a network
-of transformers by its title, `--checkpoint "Mask2Former=facebook/mask2former-swin-tiny-coco-panoptic"`.
+A checkpoint is given by what stands before the colon, `--checkpoint sam=sam_vit_b_01ec64.pth`, or for those
+of transformers by the title, `--checkpoint "Mask2Former=facebook/mask2former-swin-tiny-coco-panoptic"`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,17 +57,19 @@ def picture(file: str | None, size: int):
     return Frame(image, 0, 0.0)
 
 
-def resident_mb() -> float:
-    """Resident memory now where /proc tells it, else at its peak so far."""
-    status = Path("/proc/self/statm")
+def resident_mb(key: str = "VmRSS") -> float:
+    """Resident memory now, with `VmHWM` at its peak since `forget_peak`; off Linux its peak so far."""
+    status = Path("/proc/self/status")
     if status.exists():
-        return int(status.read_text().split()[1]) * resource.getpagesize() / MB
-    return peak_mb()
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines[key].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
 
-def peak_mb() -> float:
-    """Resident memory at its peak so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MB if sys.platform == "darwin" else 1024)
+def forget_peak() -> None:
+    """Begin to look for the peak anew, where the system can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def measure(row: str, options: argparse.Namespace) -> dict[str, float | str]:
@@ -94,6 +97,7 @@ def measure(row: str, options: argparse.Namespace) -> dict[str, float | str]:
                 frame = picture(None, 64)
                 frame = type(frame)(frame.image[:36], 0, 0.0)
         before = resident_mb()
+        forget_peak()
         segmenter = load_segmenter(spec, device=options.device, granularity=options.granularity)
         loaded = torch.cuda.memory_allocated() / MB if on_gpu else resident_mb() - before
         times = []
@@ -104,7 +108,7 @@ def measure(row: str, options: argparse.Namespace) -> dict[str, float | str]:
             start = time.perf_counter()
             regions = segmenter.segment(one)
             times.append(time.perf_counter() - start)
-    peak = torch.cuda.max_memory_allocated() / MB if on_gpu else max(peak_mb() - before, loaded)
+    peak = torch.cuda.max_memory_allocated() / MB if on_gpu else resident_mb("VmHWM") - before
     return {
         "row": row,
         "first": 1000 * times[0],

@@ -113,7 +113,7 @@ def test_what_cannot_do_it_says_what_can(tmp_path):
             load_segmenter(f"hf:{tmp_path}", device="cpu")
         assert "\n" not in str(caught.value)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "sam2"}))
-    with pytest.raises(SegmenterError, match="finds nothing by phrases; these do: .*DINO"):
+    with pytest.raises(SegmenterError, match=r"finds nothing by phrases; these do: .*DINO"):
         load_finder(f"hf:{tmp_path}", device="cpu")
     with pytest.raises(SegmenterError, match="unknown finder 'sam:x'; these find by phrases: "):
         load_finder("sam:x")
