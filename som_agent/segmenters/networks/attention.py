@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 __all__ = ["Attention"]
 
@@ -49,9 +49,9 @@ class Attention(nn.Module):
         """
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         q, k, v = (
-            F.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            functional.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for x, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=causal)
+        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=causal)
         out: torch.Tensor = self.out_proj(seen.transpose(1, 2).flatten(2))
         return out

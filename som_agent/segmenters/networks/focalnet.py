@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 __all__ = ["FOCAL_L", "FOCAL_T", "FocalConfig", "FocalNet"]
 
@@ -172,7 +172,7 @@ class _Modulation(nn.Module):
         for level, layer in enumerate(self.focal_layers):
             context = layer(context)
             total = total + context * gates[:, level : level + 1]
-        whole = F.gelu(context.mean(dim=(2, 3), keepdim=True))
+        whole = functional.gelu(context.mean(dim=(2, 3), keepdim=True))
         total = (total + whole * gates[:, levels:]) / (levels + 1)
         out: torch.Tensor = self.proj((query * self.h(total)).permute(0, 2, 3, 1))
         return out
@@ -185,7 +185,7 @@ class _Perceptron(nn.Module):
         self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.fc2(F.gelu(self.fc1(x)))
+        out: torch.Tensor = self.fc2(functional.gelu(self.fc1(x)))
         return out
 
 

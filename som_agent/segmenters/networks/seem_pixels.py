@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from som_agent.segmenters.networks.attention import Attention
 from som_agent.segmenters.networks.positions import position_map
@@ -58,7 +58,7 @@ class PixelDecoder(nn.Module):
         levels = [x]
         for level in range(self.finest - 1, 0, -1):
             finer = self._layer(f"adapter_{level}", maps[level - 1])
-            x = finer + F.interpolate(x, size=finer.shape[-2:], mode="nearest")
+            x = finer + functional.interpolate(x, size=finer.shape[-2:], mode="nearest")
             x = self._layer(f"layer_{level}", x).relu()
             levels.append(x)
         return levels[:3], self.mask_features(x)

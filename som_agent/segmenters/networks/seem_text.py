@@ -1,4 +1,4 @@
-"""SEEM's reader of words: the causal transformer of CLIP (Radford et al. 2021), and how like two vectors are."""
+"""SEEM's reader of words, the causal transformer of CLIP (Radford et al. 2021), and likeness of vectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 from som_agent.segmenters.networks.attention import Attention
 
-__all__ = ["LanguageEncoder"]
+__all__ = ["LanguageEncoder", "unit"]
 
 _EPS = 1e-7
 
@@ -78,9 +78,7 @@ class _Block(nn.Module):
         super().__init__()
         self.attn = Attention(width, heads)
         self.ln_1 = nn.LayerNorm(width, eps=1e-12)
-        self.mlp = nn.ModuleDict(
-            {"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)}
-        )
+        self.mlp = nn.ModuleDict({"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)})
         self.ln_2 = nn.LayerNorm(width, eps=1e-12)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
