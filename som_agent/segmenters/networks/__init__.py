@@ -1,0 +1,1 @@
+"""The networks themselves: plain PyTorch, inference only, under the names of the official weights."""
