@@ -6,18 +6,19 @@ size loads by the same path: the published ViT-B, ViT-L and ViT-H, a distilled o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from som_agent.errors import SegmenterError, first_line
+from som_agent.errors import SegmenterError
 from som_agent.pretrained import pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.everything import Cutoffs, grid_points, regions_of_everything
 from som_agent.segmenters.prompts import Prompt
+from som_agent.segmenters.weights import load_state
 from som_agent.video.frame import Frame
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SamSegmenter:
         from segment_anything import SamPredictor
 
         self.name = f"sam:{checkpoint}"
-        weights = _read_weights(Path(checkpoint).expanduser(), self.name)
+        weights = load_state(checkpoint, self.name)
         self._predictor = SamPredictor(_build(weights, self.name).to(pick_device(device)))
         self._points_per_side = points_per_side
         self._points_per_batch = points_per_batch
@@ -121,25 +122,6 @@ class SamSegmenter:
                 multimask_output=True,
             )
             yield logits.flatten(0, 1), scores.flatten()
-
-
-def _read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint, by name. Nothing in the file is executed."""
-    import torch
-
-    if not path.is_file():
-        raise SegmenterError(f"{name}: there is no file {str(path)!r}")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise SegmenterError(f"{name}: cannot be read: {error.strerror or first_line(error)}") from error
-    except Exception as error:  # a file of any content can fail in any way; nothing is hidden, it is chained
-        raise SegmenterError(f"{name}: not a readable checkpoint, truncated or no PyTorch file") from error
-    if not isinstance(weights, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in weights.values()
-    ):
-        raise SegmenterError(f"{name}: holds no plain table of weights, as the published SAM checkpoints do")
-    return dict(weights)
 
 
 def _build(weights: dict[str, torch.Tensor], name: str) -> Any:

@@ -1,1 +1,4 @@
-"""The networks themselves: plain PyTorch, inference only, under the names of the official weights."""
+"""Networks of published segmenters in plain PyTorch, for inference.
+
+Their attributes are named so that the keys of `state_dict()` are those of the authors' own checkpoint files.
+"""
