@@ -35,12 +35,12 @@ class ResNetConfig:
     depths: tuple[int, ...] = (3, 4, 6, 3)
 
     @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels of each stage's map."""
-        return tuple(self.out * 2**i for i in range(len(self.depths)))
+    def channels(self) -> dict[str, int]:
+        """Channels of each output: `res2` of the first stage, and so on."""
+        return {f"res{i + 2}": self.out << i for i in range(len(self.depths))}
 
     @classmethod
-    def of_weights(cls, weights: Mapping[str, torch.Tensor], prefix: str = "") -> ResNetConfig:
+    def of_weights(cls, weights: Mapping[str, torch.Tensor], prefix: str = "backbone.") -> ResNetConfig:
         """Read the shape off the weights of a ResNet whose names start with `prefix`.
 
         Raises:
@@ -62,30 +62,26 @@ RESNET50 = ResNetConfig()
 
 
 class ResNet(nn.Module):
-    """A picture → maps of stride 4, 8, 16 and 32."""
+    """Picture → maps `res2` to `res5` at strides 4 to 32."""
 
     def __init__(self, config: ResNetConfig = RESNET50) -> None:
         super().__init__()
         self.channels = config.channels
         self.stem = _Stem(config.stem)
-        before, self._stages = config.stem, []
-        for i, (depth, after) in enumerate(zip(config.depths, config.channels, strict=True)):
-            name, width = f"res{i + 2}", config.width * 2**i
-            stage = nn.Sequential(
-                _Bottleneck(before, width, after, stride=1 if i == 0 else 2),
-                *(_Bottleneck(after, width, after) for _ in range(depth - 1)),
-            )
-            self.add_module(name, stage)
-            self._stages.append(name)
+        before = config.stem
+        for i, (name, after) in enumerate(config.channels.items()):
+            width = config.width << i
+            blocks = [_Bottleneck(before, width, after, stride=1 if i == 0 else 2)]
+            blocks += [_Bottleneck(after, width, after) for _ in range(config.depths[i] - 1)]
+            self.add_module(name, nn.Sequential(*blocks))
             before = after
 
-    def forward(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The maps `[B, C, h, w]` of the stages, finest first, of a picture `[B, 3, H, W]`."""
-        x, maps = self.stem(picture), []
-        for name in self._stages:
-            x = self.get_submodule(name)(x)
-            maps.append(x)
-        return tuple(maps)
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Look at pictures `[B, 3, H, W]`, normalised: `[B, C, H / stride, W / stride]` each, rounded up."""
+        x, outputs = self.stem(images), {}
+        for name in self.channels:
+            outputs[name] = x = getattr(self, name)(x)
+        return outputs
 
 
 class _Convolution(nn.Conv2d):
