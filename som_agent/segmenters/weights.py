@@ -162,7 +162,7 @@ def _read(path: Path, name: str) -> Any:
     except OSError as error:
         raise SegmenterError(f"{name}: cannot be read: {error.strerror or first_line(error)}") from error
     except Exception as error:  # a file of any content can fail in any way; nothing is hidden, it is chained
-        code = re.search(r"Unsupported (?:global: GLOBAL|class|operand) ([\w.]+)", str(error))
+        code = re.search(r"Unsupported (?:global: GLOBAL|class) ([\w.]+)", str(error))
         why = (
             f"it would run code ({code[1]}), which is never done" if code else "truncated or no PyTorch file"
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
-__all__ = ["box_sines", "inverse_sigmoid", "position_map"]
+__all__ = ["box_sines", "cell_centres", "inverse_sigmoid", "position_map"]
 
 _TEMPERATURE = 10000.0
 
@@ -31,6 +32,15 @@ def position_map(size: tuple[int, int], features: int, *, device: torch.device |
     y = axes[0][:, None].expand(h, w, features)
     x = axes[1][None].expand(h, w, features)
     return torch.cat([y, x], dim=-1).permute(2, 0, 1)[None]
+
+
+def cell_centres(sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> torch.Tensor:
+    """Middles of the cells of all levels, `[S, 2] float32` as x, y in 0..1."""
+    centres = []
+    for h, w in sizes:
+        y, x = (torch.arange(n, dtype=torch.float32, device=device).add(0.5) / n for n in (h, w))
+        centres.append(torch.stack([x.expand(h, w), y[:, None].expand(h, w)], dim=-1).flatten(0, 1))
+    return torch.cat(centres)
 
 
 def box_sines(boxes: torch.Tensor, features: int) -> torch.Tensor:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from som_agent.segmenters.networks.box_decoder import box_proposals
 from som_agent.segmenters.networks.deformable import DeformableAttention
 from som_agent.segmenters.networks.positions import box_sines, inverse_sigmoid, position_map
 from som_agent.segmenters.networks.swin import SWIN_L, SWIN_T, Swin, SwinConfig
@@ -53,3 +54,13 @@ def test_swin_sizes_are_read_off_the_weights(config):
     with torch.device("meta"):
         state = {f"net.{name}": value for name, value in Swin(config).state_dict().items()}
     assert SwinConfig.of_weights(state, "net.") == config
+
+
+@pytest.mark.parametrize("case", ["", "masked_"])
+def test_proposals_equal_the_vectors(case):
+    arrays = units()
+    sizes = [tuple(size) for size in arrays["core.spatial_shapes"].tolist()]
+    padding = torch.from_numpy(arrays["proposals.masked_padding_mask"]) if case else None
+    memory, logits = box_proposals(torch.from_numpy(arrays["proposals.memory_in"]), sizes, padding)
+    compare(memory, arrays[f"proposals.{case}memory_out"], 0)
+    compare(logits, arrays[f"proposals.{case}out_logit"], 1e-5)
