@@ -49,7 +49,7 @@ class Attention(nn.Module):
         """
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         q, k, v = (
-            functional.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            functional.linear(x, weight, bias).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
             for x, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=causal)

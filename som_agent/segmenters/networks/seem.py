@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from som_agent.segmenters.networks.focalnet import FOCAL_L, FOCAL_T, FocalConfig, FocalNet
-from som_agent.segmenters.networks.seem_decoder import Decoded, SeemDecoder, StrokeQueries, StrokeTokens
+from som_agent.segmenters.networks.seem_decoder import SeemDecoder
 from som_agent.segmenters.networks.seem_pixels import PixelDecoder
+from som_agent.segmenters.networks.seem_queries import Decoded, StrokeQueries, StrokeTokens
 from som_agent.segmenters.networks.seem_text import LanguageEncoder, unit
 
 __all__ = ["SEEM_L", "SEEM_T", "Seem", "SeemConfig", "Seen"]

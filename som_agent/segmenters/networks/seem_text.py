@@ -54,7 +54,8 @@ class LanguageEncoder(nn.Module):
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors `[..., dim]` of length 1, as SEEM was trained to have them."""
-    return vectors / (vectors.norm(dim=-1, keepdim=True) + _EPS)
+    length: torch.Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / (length + _EPS)
 
 
 class _Transformer(nn.Module):

@@ -7,7 +7,7 @@ import torch
 
 from som_agent.segmenters.networks.focalnet import FocalConfig
 from som_agent.segmenters.networks.seem import SEEM_L, SEEM_T, Seem, SeemConfig
-from som_agent.segmenters.networks.seem_decoder import best_of_strokes
+from som_agent.segmenters.networks.seem_queries import best_of_strokes
 from tests.segmenters.networks.rule import PARITY, check_manifest, compare, fill_by_rule, manifest, vectors
 
 torch.set_num_threads(1)
