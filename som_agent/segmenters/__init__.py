@@ -47,6 +47,12 @@ def _sam(argument: str, device: str | None) -> Segmenter:
     return SamSegmenter(argument, device=device)
 
 
+def _maskdino(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.maskdino import MaskDinoSegmenter
+
+    return MaskDinoSegmenter(argument, device=device)
+
+
 def _hf(argument: str, device: str | None) -> Segmenter:
     from som_agent.segmenters.hf import HfSegmenter
 
@@ -57,6 +63,9 @@ _REGISTRY = {
     "hierarchy": _Entry("", "the embedded default: a watershed hierarchy, no weights needed", _hierarchy),
     "labels": _Entry("DIR", "ready-made masks: index PNGs or COCO RLE lists in a folder", _labels),
     "sam": _Entry("CHECKPOINT", "a Segment Anything checkpoint file (.pth), any size of ViT", _sam),
+    "maskdino": _Entry(
+        "CHECKPOINT", "a MaskDINO checkpoint file (.pth): things by class, stuff too", _maskdino
+    ),
     "hf": _Entry("REPO_OR_DIR", "SAM, SAM-HQ, SAM 2, EdgeTAM or SAM 3 tracker of transformers", _hf),
 }
 

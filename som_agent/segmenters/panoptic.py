@@ -27,6 +27,7 @@ __all__ = [
     "Segment",
     "best_class",
     "class_maps",
+    "class_regions",
     "enlarge",
     "instances",
     "largest_first",
@@ -67,12 +68,14 @@ class Segment:
         id: its number in the map, from 1.
         category: its class.
         is_thing: whether it is one countable thing; all stuff of a class is one segment.
-        score: the class score of its first query.
+        query: the place of its first query among those that were given.
+        score: the class score of that query.
     """
 
     id: int
     category: int
     is_thing: bool
+    query: int
     score: float
 
 
@@ -199,7 +202,7 @@ def merge_panoptic(
             number[i] = stuff[category]
             continue
         number[i] = len(segments) + 1
-        segments.append(Segment(number[i], category, category in things, score))
+        segments.append(Segment(number[i], category, category in things, i, score))
         if category not in things:
             stuff[category] = number[i]
     labels = torch.tensor(number, dtype=torch.int32, device=owner.device)[owner] * held
@@ -232,6 +235,40 @@ def best_class(
         labels.append(label)
         shares.append(most / maps.sum(dim=0).clamp(min=1e-12))
     return torch.cat(labels).cpu().numpy(), torch.cat(shares).float().cpu().numpy()
+
+
+def class_regions(
+    labels: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float32],
+    *,
+    parts: bool = False,
+    least_share: float = 0.0,
+) -> tuple[Regions, list[int]]:
+    """A region for each class of a map, and their classes.
+
+    Args:
+        labels: the class of each pixel, `[h, w]`.
+        shares: how sure that is, `[h, w]`, 0 to 1; a region's score is their mean.
+        parts: whether each connected part of a class that lies in several is a region too, at level 1.
+        least_share: regions below this share of the picture are left out.
+    """
+    import cv2
+
+    least, masks = least_share * labels.size, np.zeros((0, *labels.shape), bool)
+    classes: list[int] = []
+    levels: list[int] = []
+    for category in np.unique(labels).tolist():
+        whole = labels == category
+        found = [whole]
+        if parts:
+            count, pieces = cv2.connectedComponents(whole.astype(np.uint8), connectivity=8)
+            found += [pieces == k for k in range(1, count)] if count > 2 else []
+        large = [i for i, mask in enumerate(found) if mask.sum() >= least]
+        masks = np.concatenate([masks, *(found[i][None] for i in large)])
+        levels += [min(i, 1) for i in large]
+        classes += [category] * len(large)
+    scores = np.array([shares[mask].mean() for mask in masks], np.float32).clip(0, 1)
+    return Regions.from_masks(masks, scores=scores, levels=np.array(levels, np.int32)), classes
 
 
 def largest_first(regions: Regions) -> tuple[Regions, npt.NDArray[np.int64]]:

@@ -12,7 +12,13 @@ from som_agent.segmenters import load_segmenter, segmenter_names
 
 def test_names_have_a_phrase_each():
     names = segmenter_names()
-    assert list(names) == ["hierarchy", "labels:DIR", "sam:CHECKPOINT", "hf:REPO_OR_DIR"]
+    assert list(names) == [
+        "hierarchy",
+        "labels:DIR",
+        "sam:CHECKPOINT",
+        "maskdino:CHECKPOINT",
+        "hf:REPO_OR_DIR",
+    ]
     assert all(names.values())
 
 
