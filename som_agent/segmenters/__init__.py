@@ -59,6 +59,12 @@ def _hf(argument: str, device: str | None) -> Segmenter:
     return HfSegmenter(argument, device=device)
 
 
+def _seem(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.seem import SeemSegmenter
+
+    return SeemSegmenter(argument, device=device)
+
+
 _REGISTRY = {
     "hierarchy": _Entry("", "the embedded default: a watershed hierarchy, no weights needed", _hierarchy),
     "labels": _Entry("DIR", "ready-made masks: index PNGs or COCO RLE lists in a folder", _labels),
@@ -67,6 +73,7 @@ _REGISTRY = {
         "CHECKPOINT", "a MaskDINO checkpoint file (.pth): things by class, stuff too", _maskdino
     ),
     "hf": _Entry("REPO_OR_DIR", "SAM, SAM-HQ, SAM 2, EdgeTAM or SAM 3 tracker of transformers", _hf),
+    "seem": _Entry("CHECKPOINT", "SEEM: things and stuff by class, strokes, references, phrases", _seem),
 }
 
 
@@ -131,11 +138,11 @@ def load_prompted(spec: str | Segmenter | Prompted, *, device: str | None = None
 def load_finder(
     spec: str | Finder, *, masks: str | Prompted = "hierarchy", device: str | None = None
 ) -> Finder:
-    """What finds things by phrases: `hf:REPO_OR_DIR` of Grounding DINO or of SAM 3.
+    """What finds things by phrases: `hf:REPO_OR_DIR` of Grounding DINO or of SAM 3, or `seem:CHECKPOINT`.
 
     Args:
         spec: the name, or an object with `name` and `find`, which is handed back as it is.
-        masks: what cuts things out of the boxes of Grounding DINO, see `load_prompted`; SAM 3 needs none.
+        masks: what cuts things out of the boxes of Grounding DINO, see `load_prompted`; the others need none.
         device: as for `load_segmenter`.
 
     Raises:
@@ -144,14 +151,20 @@ def load_finder(
     """
     if not isinstance(spec, str):
         return spec
+    name, _, source = spec.partition(":")
+    if name == "seem" and source:
+        from som_agent.segmenters.seem import SeemSegmenter
+
+        return SeemSegmenter(source, device=device)
     from transformers import AutoConfig
 
     from som_agent.pretrained import load_pretrained, local_or_hub
     from som_agent.segmenters.text import DINO_TYPES, SAM3_TYPES, DinoFinder, Sam3Finder
 
-    name, _, source = spec.partition(":")
     if name != "hf" or not source:
-        raise SegmenterError(f"unknown finder {spec!r}; write hf:REPO_OR_DIR of Grounding DINO or SAM 3")
+        raise SegmenterError(
+            f"unknown finder {spec!r}; write hf:REPO_OR_DIR of Grounding DINO or SAM 3, or seem:CHECKPOINT"
+        )
     kind = load_pretrained(AutoConfig, local_or_hub(source, SegmenterError), SegmenterError).model_type
     if kind in SAM3_TYPES:
         return Sam3Finder(source, device=device)

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from som_agent.errors import InputError, SegmenterError
 from som_agent.pretrained import pick_device
-from som_agent.regions import BoolArray, Regions
+from som_agent.regions import BoolArray, FloatArray, Regions
 from som_agent.segmenters.class_names import coco_instances, coco_panoptic
 from som_agent.segmenters.granularity import checked, class_threshold
 from som_agent.segmenters.pictures import seen
 from som_agent.segmenters.prompts import Prompt
+from som_agent.segmenters.seem_looks import Looked, inner_size, stroke_points
 from som_agent.segmenters.seem_words import (
     BACKGROUND,
     CONTEXT,
@@ -35,14 +36,11 @@ from som_agent.video.frame import Frame
 if TYPE_CHECKING:
     import torch
 
-    from som_agent.segmenters.networks.seem import Seem, Seen
+    from som_agent.segmenters.networks.seem import Seem
     from som_agent.segmenters.networks.seem_queries import Answers, StrokeTokens
     from som_kernels import Resize
 
 __all__ = ["SeemReference", "SeemSegmenter"]
-
-_LONG_SIDES = 4  # a picture's long side is at most so many short sides of what the network sees
-_POINTS = 512  # of a stroke that the network is shown
 
 
 @dataclass(frozen=True)
@@ -50,23 +48,6 @@ class SeemReference:
     """A thing as a SEEM saw it in one picture, to be looked for in others by the same SEEM."""
 
     tokens: StrokeTokens
-
-
-@dataclass(frozen=True)
-class _Looked:
-    """A frame as the network saw it. Sizes are heights and widths."""
-
-    seen: Seen
-    padded: tuple[int, int]
-    inner: tuple[int, int]
-    size: tuple[int, int]
-
-    def enlarge(self, last: Literal["bilinear", "bicubic"]) -> Resize:
-        """How the network's masks become as large as the frame."""
-        from som_agent.segmenters.panoptic import enlarge
-
-        h, w = self.seen.mask_features.shape[-2:]
-        return enlarge((h, w), self.padded, self.inner, self.size, last=last)
 
 
 class SeemSegmenter:
@@ -135,7 +116,7 @@ class SeemSegmenter:
         self._half = self._device.type == "cuda" if half is None else half
         self._tokenize: Tokenize | None = None if classes is None else tokenizer(vocabulary)
         self._vectors: torch.Tensor | None = None
-        self._looked: tuple[Frame, _Looked] | None = None
+        self._looked: tuple[Frame, Looked] | None = None
 
     def segment(self, frame: Frame) -> Regions:
         """Things and stuff, largest first; see `Segmenter`."""
@@ -176,7 +157,9 @@ class SeemSegmenter:
         prompt.check(frame)
         with torch.inference_mode():
             looked = self._look(frame)
-            on, off = (self._clicks(looked, points) for points in (prompt.on, prompt.off))
+            on, off = (
+                looked.clicks(points, self._network.dilation_kernel) for points in (prompt.on, prompt.off)
+            )
             h, w = looked.size
             inside = np.ones((h, w), bool)
             if prompt.box is not None:
@@ -184,7 +167,7 @@ class SeemSegmenter:
                 inside[:] = False
                 inside[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
                 if not prompt.on:
-                    on = self._stroke(looked, inside)
+                    on = looked.stroke(inside)
             return self._mask(looked, on, off) & inside
 
     def stroked(self, frame: Frame, on: BoolArray, off: BoolArray | None = None) -> BoolArray:
@@ -207,10 +190,7 @@ class SeemSegmenter:
         off = None if off is None or not off.any() else self._checked(frame, off)
         with torch.inference_mode():
             looked = self._look(frame)
-            nothing = torch.zeros(looked.padded, dtype=torch.bool, device=self._device)
-            return self._mask(
-                looked, self._stroke(looked, on), nothing if off is None else self._stroke(looked, off)
-            )
+            return self._mask(looked, looked.stroke(on), None if off is None else looked.stroke(off))
 
     def reference(self, frame: Frame, mask: BoolArray) -> SeemReference:
         """Remember a thing of one picture, to look for the like in others with `alike`.
@@ -227,7 +207,7 @@ class SeemSegmenter:
         mask = self._checked(frame, mask)
         with torch.inference_mode():
             looked = self._look(frame)
-            return SeemReference(self._read(looked, self._stroke(looked, mask), None))
+            return SeemReference(self._read(looked, looked.stroke(mask), None))
 
     def alike(self, frame: Frame, reference: SeemReference) -> Regions:
         """What is most like a reference: one region, or none.
@@ -271,7 +251,7 @@ class SeemSegmenter:
         regions = Regions.from_masks(masks[order], scores=sure[order])
         return Found(regions, tuple(phrases[k] for k in order))
 
-    def _look(self, frame: Frame) -> _Looked:
+    def _look(self, frame: Frame) -> Looked:
         """Have the frame seen, once."""
         if self._looked is None or self._looked[0] is not frame:
             import torch
@@ -279,11 +259,11 @@ class SeemSegmenter:
             from som_agent.segmenters.networks.seem import Seen
 
             h, w = frame.image.shape[:2]
-            picture = seen(frame.image, _inner((h, w), self._short_side_px), self._device, kind="bicubic")
+            picture = seen(frame.image, inner_size((h, w), self._short_side_px), self._device, kind="bicubic")
             with torch.autocast(self._device.type, torch.float16, enabled=self._half):
                 maps = self._network.look(picture.pixels)
             maps = Seen([level.float() for level in maps.levels], maps.mask_features.float())
-            self._looked = frame, _Looked(maps, picture.padded, picture.inner, (h, w))
+            self._looked = frame, Looked(maps, picture.padded, picture.inner, (h, w))
         return self._looked[1]
 
     def _chances(self, answers: Answers) -> torch.Tensor:
@@ -317,46 +297,12 @@ class SeemSegmenter:
             raise InputError(f"{self.name}: a stroke is a mask of the frame's {w}x{h} px, got {what}")
         return mask.astype(bool)
 
-    def _clicks(self, looked: _Looked, points: Sequence[Sequence[float]]) -> torch.Tensor:
-        """Points of the frame as small strokes in what the network sees, `[H, W] bool`."""
-        import torch
-        from torch.nn import functional
-
-        strokes = torch.zeros(1, 1, *looked.padded, device=self._device)
-        for x, y in points:
-            row = int(y * looked.inner[0] / looked.size[0])
-            column = int(x * looked.inner[1] / looked.size[1])
-            strokes[0, 0, row, column] = 1
-        wide = functional.conv2d(strokes, self._network.dilation_kernel, padding=1)[0, 0] > 0
-        return self._cut_off(looked, wide)
-
-    def _stroke(self, looked: _Looked, mask: BoolArray) -> torch.Tensor:
-        """A mask of the frame in what the network sees, `[H, W] bool`."""
-        import torch
-        from torch.nn import functional
-
-        whole = torch.from_numpy(mask).to(self._device, torch.float32)[None, None]
-        small = functional.interpolate(whole, size=looked.inner, mode="bilinear", align_corners=False)
-        if not small.any():  # smaller than a pixel of what the network sees
-            small = functional.adaptive_max_pool2d(whole, looked.inner)
-        h, w = looked.inner
-        return self._cut_off(
-            looked, functional.pad(small[0, 0] > 0, (0, looked.padded[1] - w, 0, looked.padded[0] - h))
-        )
-
-    @staticmethod
-    def _cut_off(looked: _Looked, strokes: torch.Tensor) -> torch.Tensor:
-        """Strokes without what reaches into the padding."""
-        h, w = looked.inner
-        strokes[h:], strokes[:, w:] = False, False
-        return strokes
-
-    def _read(self, looked: _Looked, on: torch.Tensor, off: torch.Tensor | None) -> StrokeTokens:
-        points = [_points(strokes) for strokes in (on, on & False if off is None else off)]
+    def _read(self, looked: Looked, on: torch.Tensor, off: torch.Tensor | None) -> StrokeTokens:
+        points = [stroke_points(strokes) for strokes in (on, on & False if off is None else off)]
         return self._network.read_strokes(looked.seen, points[0], points[1], 1)
 
     def _answer(
-        self, looked: _Looked, tokens: StrokeTokens, previous: torch.Tensor | None = None
+        self, looked: Looked, tokens: StrokeTokens, previous: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Logits of the mask that one stroke means, `[1, h, w]`."""
         from som_agent.segmenters.networks.seem_queries import best_of_strokes
@@ -366,38 +312,16 @@ class SeemSegmenter:
         assert answers is not None
         return best_of_strokes(answers, tokens.means)
 
-    def _mask(self, looked: _Looked, on: torch.Tensor, off: torch.Tensor) -> BoolArray:
+    def _mask(self, looked: Looked, on: torch.Tensor, off: torch.Tensor | None) -> BoolArray:
         """What strokes mean, at the frame's size."""
         logits = self._answer(looked, self._read(looked, on, None))
-        if off.any():
+        if off is not None and off.any():
             logits = self._answer(looked, self._read(looked, on, off), logits)
         mask: BoolArray = _cut(logits, looked.enlarge("bilinear"))[0][0]
         return mask
 
 
-def _inner(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """Height and width that a frame is resized to, rounded as torchvision's `Resize` does."""
-    least, most = min(size), max(size)
-    long = min(short * most // least, _LONG_SIDES * short)
-    small = short if short * most // least <= long else max(1, long * least // most)
-    return (small, long) if size[0] <= size[1] else (long, small)
-
-
-def _points(strokes: torch.Tensor) -> torch.Tensor:
-    """Pixels of one stroke `[H, W] bool`, evenly chosen in raster order where there are many: `[P, 3]`."""
-    import torch
-
-    h, w = strokes.shape
-    y, x = strokes.nonzero().unbind(1)
-    if len(y) > _POINTS:
-        chosen = torch.arange(_POINTS, device=y.device) * len(y) // _POINTS
-        y, x = y[chosen], x[chosen]
-    return torch.stack([torch.zeros_like(x), x / w, y / h], dim=1)
-
-
-def _cut(
-    logits: torch.Tensor, resize: Resize
-) -> tuple[BoolArray, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+def _cut(logits: torch.Tensor, resize: Resize) -> tuple[BoolArray, FloatArray]:
     """Masks of logits `[n, h, w]` at the size of the frame, and their mean probability inside."""
     from som_kernels import threshold_logits
 

@@ -1,7 +1,7 @@
 """What SEEM reads: texts for the classes of COCO's panoptic task, and ids of words' pieces.
 
-The words of the classes and of the templates are few, and CLIP's vocabulary cuts each word by itself, so their
-ids are listed here: a SEEM that looks for its classes needs no tokenizer. Any other text needs the
+The words of the classes and of the templates are few, and CLIP's vocabulary cuts each word by itself, so
+their ids are listed here: a SEEM that looks for its classes needs no tokenizer. Any other text needs the
 vocabulary, see `tokenizer`.
 """
 
@@ -16,6 +16,9 @@ from pathlib import Path
 
 from som_agent.errors import MissingExtraError, SegmenterError, first_line
 from som_agent.pretrained import load_pretrained
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 __all__ = ["BACKGROUND", "CONTEXT", "END", "Tokenize", "class_texts", "listed_ids", "templates", "tokenizer"]
 
@@ -121,11 +124,7 @@ def tokenizer(source: str | Path | None = None) -> Tokenize:
     from transformers import CLIPTokenizer
 
     path = _packaged() if source is None else Path(source).expanduser()
-    if path.is_dir():
-        clip = load_pretrained(CLIPTokenizer, str(path), SegmenterError)
-    else:
-        vocabulary, merges = _read(path)
-        clip = CLIPTokenizer(vocab=vocabulary, merges=merges)
+    clip = load_pretrained(CLIPTokenizer, str(path), SegmenterError) if path.is_dir() else _assembled(path)
     if clip("a photo of a cat.")["input_ids"] != listed_ids("a photo of a cat."):
         raise SegmenterError(f"{str(path)!r} holds another vocabulary than CLIP's")
 
@@ -144,8 +143,10 @@ def _packaged() -> Path:
     return Path(spec.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
 
 
-def _read(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """The vocabulary and the merges of the file of CLIP's authors."""
+def _assembled(path: Path) -> CLIPTokenizer:
+    """The tokenizer of the file of CLIP's authors."""
+    from transformers import CLIPTokenizer
+
     try:
         raw = path.read_bytes()
         lines = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode().split("\n")
@@ -159,13 +160,18 @@ def _read(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     letters = _letters()
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(merge) for merge in merges)]
     pieces += ["<|startoftext|>", "<|endoftext|>"]
-    return {piece: i for i, piece in enumerate(pieces)}, [(a, b) for a, b in merges]
+    try:
+        return CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges)
+    except Exception as error:  # the tokenizers package raises nothing narrower; it is chained
+        raise SegmenterError(
+            f"{str(path)!r} holds another vocabulary than CLIP's: {first_line(error)}"
+        ) from error
 
 
 def _letters() -> list[str]:
     """A printable letter for each byte, as byte-level vocabularies have them: printable ones first."""
     spans = ("!~", "¡¬", "®ÿ")
-    printable = [code for first, last in spans for code in range(ord(first), ord(last) + 1)]
+    printable = [code for span in spans for code in range(ord(span[0]), ord(span[1]) + 1)]
     return [*map(chr, printable), *(chr(256 + i) for i in range(256 - len(printable)))]
 
 
