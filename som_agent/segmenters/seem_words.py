@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from som_agent.errors import MissingExtraError, SegmenterError, first_line
 from som_agent.pretrained import load_pretrained
