@@ -135,7 +135,8 @@ def test_names_load_it(checkpoint):
     assert len(loaded.classes) == 133
 
 
-def test_the_dial_is_how_sure_it_must_be(checkpoint):
+def test_the_dial_is_how_sure_it_must_be(checkpoint, monkeypatch):
+    monkeypatch.setattr("som_agent.segmenters.seem._load", lambda *_: torch.nn.Identity())
     sure = {
         dial: SeemSegmenter(checkpoint, device="cpu", granularity=dial)._threshold for dial in (0, 0.5, 1)
     }

@@ -8,6 +8,7 @@ import torch
 from som_agent.segmenters.networks.focalnet import FocalConfig
 from som_agent.segmenters.networks.seem import SEEM_L, SEEM_T, Seem, SeemConfig
 from som_agent.segmenters.networks.seem_queries import best_of_strokes
+from som_agent.segmenters.panoptic import enlarge, merge_panoptic
 from tests.segmenters.networks.rule import PARITY, check_manifest, compare, fill_by_rule, manifest, vectors
 
 torch.set_num_threads(1)
@@ -186,6 +187,10 @@ def test_strokes_equal_the_vectors(tiny):
             compare(means[None], case[f"{last}_pos_spatial"], FEATURES)
             if r == 1:
                 compare(joined(decoded, "texts"), case[f"{last}_caption"], FEATURES)
+        off = tiny.read_strokes(seen, points_of(case["neg_masks_round2"]), torch.zeros(0, 3), 2)
+        compare(off.means[None], case["r2_last_predictions_neg_spatial"], FEATURES)
+        nothing = tiny.read_strokes(seen, torch.zeros(0, 3), torch.zeros(0, 3), 2)
+        compare(nothing.means[None], case["r1_last_predictions_neg_spatial"], 0)
     for name, (first, *_) in found.items():
         compare(first.transpose(0, 1), case[name], FEATURES, name=name)
 
@@ -235,6 +240,44 @@ def test_texts_are_read_alike_whatever_they_are_padded_with(tiny):
     compare(got, vectors("seem", "tiny_eval_96x128")["class_text_embeddings"], 1e-6)
 
 
+def answers_of_layers(network, seen, classes):
+    """Class logits and mask logits before the first layer and after each."""
+    decoder, found = network.decoder, []
+    hook = outputs(decoder.decoder_norm, found)
+    network.decode(seen)
+    hook.remove()
+    logits = [network.language.similarity(normed @ decoder.class_embed, classes) for normed in found]
+    features = seen.mask_features
+    return logits, [torch.einsum("bqc,bchw->bqhw", decoder.mask_embed(normed), features) for normed in found]
+
+
+def strokes_of_the_vectors(h, w):
+    """Strokes and choices of every stroke case, for a picture of another size."""
+    on, off = np.zeros((2, 2, h, w), bool)
+    on[0, h // 3 : h // 3 + 2, w // 6 : w // 2] = True
+    on[1, h // 2 : 5 * h // 6, 3 * w // 4 : 3 * w // 4 + 2] = True
+    for stroke, (y, x) in enumerate(((2 * h // 3, w // 4), (h // 6, 3 * w // 4))):
+        off[stroke, y - 1 : y + 2, x - 2 : x + 3] = True
+    draws = (7 * np.arange(6) + 3)[None] % 101
+    memories = np.tile(np.arange(32) * 2 // 32, (9, 1))
+    return {
+        "pos_masks": on,
+        "neg_masks_round2": off,
+        "r1_randint": draws,
+        "r2_randint": draws,
+        "r2_memory_indices": memories,
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "size"), [("tiny_stroke_96x128", (96, 128)), ("focalt_stroke_256x256", (256, 256))]
+)
+def test_strokes_of_the_vectors_are_known(case, size):
+    arrays, known = vectors("seem", case), strokes_of_the_vectors(*size)
+    for name in ("pos_masks", "neg_masks_round2"):
+        np.testing.assert_array_equal(arrays[name], known[name])
+
+
 @pytest.mark.slow
 def test_focal_t_equals_the_vectors():
     case = vectors("seem", "focalt_eval_256x256")
@@ -249,10 +292,24 @@ def test_focal_t_equals_the_vectors():
         for level, every in enumerate((2, 4, 8)):
             compare(seen.levels[level][:, ::every], case[f"multi_scale_{level}_ch{every}"], FEATURES)
         compare(seen.mask_features[:, ::16], case["mask_features_ch16"], FEATURES)
-        answers = network.decode(seen).objects
-        logits = network.language.similarity(answers.texts, torch.from_numpy(case["class_text_embeddings"]))
-        compare(answers.masks[None], case["pred_masks"], MASKS)
-        compare(logits[None], case["pred_logits"], FEATURES)
+        classes = torch.from_numpy(case["class_text_embeddings"])
+        logits, masks = answers_of_layers(network, seen, classes)
+        compare(logits[0], case["aux0_logits"], FEATURES)
+        compare(masks[0][:, ::2], case["aux0_masks_q2"], MASKS)
+        compare(masks[4][:, ::8], case["aux4_masks_q8"], MASKS)
+        compare(masks[-1], case["pred_masks"], MASKS)
+        compare(logits[-1], case["pred_logits"], FEATURES)
+        threshold, overlap = case["panoptic_thresholds_object_overlap"]
+        scores, best = logits[-1][0].softmax(dim=1).max(dim=1)
+        kept = (best < 133) & (scores > threshold)
+        resize = enlarge((64, 64), (256, 256), (256, 256), (256, 256), last="bicubic")
+        found = merge_panoptic(
+            scores[kept], best[kept], masks[-1][0, kept], resize, things=range(80), overlap=overlap
+        )
+        assert [(part.id, part.is_thing, part.category) for part in found.segments] == [
+            tuple(row) for row in case["panoptic_id_isthing_cat"].tolist()
+        ]
+        assert (found.labels != case["panoptic_seg"]).sum() <= 5
 
         case = vectors("seem", "focalt_stroke_256x256")
         for r, (decoded, mask, means) in enumerate(two_rounds(network, seen, case), start=1):
@@ -260,6 +317,8 @@ def test_focal_t_equals_the_vectors():
             compare(means[None], case[f"r{r}_last_predictions_pos_spatial"], FEATURES)
             compare(decoded.strokes.masks[None], case[f"r{r}_spatial_queries_mask"], MASKS)
             compare(decoded.strokes.features[None], case[f"r{r}_spatial_queries_maskemb"], FEATURES)
+            likeness = network.language.similarity(decoded.strokes.texts, classes)
+            compare(likeness[None], case[f"r{r}_spatial_queries_class"], FEATURES)
 
         case = vectors("seem", "focalt_grounding_256x256")
         tokens, texts, joint = read_phrases(network, case)
@@ -282,7 +341,13 @@ def test_focal_l_equals_the_vectors():
         seen = network.look(pixels)
         compare(seen.levels[1][:, ::2], case["multi_scale_1_ch2"], FEATURES)
         compare(seen.mask_features[:, ::16], case["mask_features_ch16"], FEATURES)
-        answers = network.decode(seen).objects
-        logits = network.language.similarity(answers.texts, torch.from_numpy(case["class_text_embeddings"]))
-        compare(logits[None], case["pred_logits"], FEATURES)
-        compare(answers.masks[None], case["pred_masks"], MASKS)
+        classes = torch.from_numpy(case["class_text_embeddings"])
+        logits, masks = answers_of_layers(network, seen, classes)
+        compare(logits[0], case["aux0_logits"], FEATURES)
+        compare(masks[0][:, ::2], case["aux0_masks_q2"], MASKS)
+        compare(logits[-1], case["pred_logits"], FEATURES)
+        compare(masks[-1], case["pred_masks"], MASKS)
+        # The file lacks the strokes; they are those of the other cases, in shares of the sides.
+        strokes = strokes_of_the_vectors(128, 160)
+        for r, (_, mask, _) in enumerate(two_rounds(network, seen, strokes), start=1):
+            compare(mask[None], case[f"stroke_r{r}_prev_mask"], MASKS)
