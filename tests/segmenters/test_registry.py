@@ -16,6 +16,7 @@ def test_names_have_a_phrase_each():
         "hierarchy",
         "labels:DIR",
         "sam:CHECKPOINT",
+        "semantic-sam:CHECKPOINT",
         "maskdino:CHECKPOINT",
         "hf:REPO_OR_DIR",
     ]
