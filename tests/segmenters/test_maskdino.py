@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -80,6 +81,12 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def opened(files):
+    """The segmenter of a task with its dial at a number, opened once."""
+    return cache(lambda task, dial: MaskDinoSegmenter(files[task], granularity=dial, **SMALL))
+
+
+@pytest.fixture(scope="module")
 def photo(shared_data):
     image = read_image(shared_data / "images" / "coco" / "images" / "000000000785.jpg")
     return Frame(cv2.resize(image, (118, 90), interpolation=cv2.INTER_AREA), 0, 0.0)
@@ -108,8 +115,8 @@ def check_contract(regions, frame):
 
 @pytest.mark.parametrize("task", ["instance", "panoptic", "semantic"])
 @pytest.mark.parametrize("granularity", [None, 1.0])
-def test_contract(files, photo, task, granularity):
-    segmenter = MaskDinoSegmenter(files[task], granularity=granularity, **SMALL)
+def test_contract(opened, photo, task, granularity):
+    segmenter = opened(task, granularity)
     assert segmenter.task == task
     regions, classes = segmenter.classified(photo)
     check_contract(regions, photo)
@@ -124,20 +131,20 @@ def test_contract(files, photo, task, granularity):
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
-def test_the_dial_adds_what_is_less_sure(files, photo, task):
+def test_the_dial_adds_what_is_less_sure(opened, photo, task):
     counts = []
     for granularity, threshold in ((0.0, 0.95), (0.75, 0.275), (1.0, 0.05)):
-        regions = MaskDinoSegmenter(files[task], granularity=granularity, **SMALL).segment(photo)
+        regions = opened(task, granularity).segment(photo)
         counts.append(len(regions))
         assert (regions.scores >= threshold).all()
     assert counts == sorted(counts)
     assert counts[0] < counts[2]
 
 
-def test_the_dial_cuts_classes_into_parts(files, photo):
-    _, names = MaskDinoSegmenter(files["semantic"], granularity=0.4, **SMALL).classified(photo)
+def test_the_dial_cuts_classes_into_parts(opened, photo):
+    _, names = opened("semantic", 0.4).classified(photo)
     assert len(set(names)) == len(names)
-    fine, parts = MaskDinoSegmenter(files["semantic"], granularity=1, **SMALL).classified(photo)
+    fine, parts = opened("semantic", 1.0).classified(photo)
     assert set(names) <= set(parts)
     whole = [i for i in range(len(fine)) if fine.levels[i] == 0]
     assert sum(fine.areas[whole]) == photo.image.shape[0] * photo.image.shape[1]
@@ -197,8 +204,8 @@ def test_by_name(files, photo):
     assert segmenter.classes[0] == "class 0"
 
 
-def test_classes_and_sides(files):
-    assert MaskDinoSegmenter(files["panoptic"], device="cpu").classes[116] == "tree-merged"
+def test_classes_and_sides(files, opened):
+    assert opened("panoptic", None).classes[116] == "tree-merged"
     semantic = MaskDinoSegmenter(files["semantic"], device="cpu")
     assert semantic.classes[149] == "flag"
     assert semantic._sides == (512, 2048)
