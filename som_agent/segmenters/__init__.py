@@ -65,10 +65,19 @@ def _seem(argument: str, device: str | None) -> Segmenter:
     return SeemSegmenter(argument, device=device)
 
 
+def _semantic_sam(argument: str, device: str | None) -> Segmenter:
+    from som_agent.segmenters.semantic_sam import SemanticSamSegmenter
+
+    return SemanticSamSegmenter(argument, device=device)
+
+
 _REGISTRY = {
     "hierarchy": _Entry("", "the embedded default: a watershed hierarchy, no weights needed", _hierarchy),
     "labels": _Entry("DIR", "ready-made masks: index PNGs or COCO RLE lists in a folder", _labels),
     "sam": _Entry("CHECKPOINT", "a Segment Anything checkpoint file (.pth), any size of ViT", _sam),
+    "semantic-sam": _Entry(
+        "CHECKPOINT", "a Semantic-SAM checkpoint file, Swin-T or Swin-L: six levels", _semantic_sam
+    ),
     "maskdino": _Entry(
         "CHECKPOINT", "a MaskDINO checkpoint file (.pth): things by class, stuff too", _maskdino
     ),

@@ -15,7 +15,7 @@ from som_agent.segmenters.class_names import names_of
 from som_agent.segmenters.granularity import checked, class_threshold, everything_means
 from som_agent.segmenters.parents import with_parents
 from som_agent.segmenters.pictures import fitted, seen
-from som_agent.segmenters.weights import fill, load_state, looks_like
+from som_agent.segmenters.weights import fill, load_state, looks_like, unfilled
 from som_agent.video.frame import Frame
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _load(source: str | Path, name: str, queries: int, box_start: BoxStart | Non
         config = MaskDinoConfig.of_weights(
             state, queries=queries, box_start=box_start or _box_start(config, Path(source).name)
         )
-        with torch.device("meta"):
+        with unfilled():
             network = MaskDino(config)
     except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
         kind = looks_like(state)

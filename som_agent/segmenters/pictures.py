@@ -11,13 +11,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["MULTIPLE", "Seen", "fitted", "seen"]
-
-MULTIPLE = 32
-"""Sides are padded to a multiple of this many pixels."""
-
-_MEAN = (123.675, 116.28, 103.53)
-_STD = (58.395, 57.12, 57.375)
+__all__ = ["Seen", "fitted", "seen"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +19,7 @@ class Seen:
     """What a network sees of a frame.
 
     Attributes:
-        pixels: `[1, 3, H, W] float32`, padded with zeros.
+        pixels: `[1, 3, H, W] float32`, normalised and padded, see `networks.pictures.prepared`.
         inner: height and width of the picture's part of it, in the top left corner.
     """
 
@@ -68,12 +62,9 @@ def seen(
     import torch
     from PIL import Image
 
+    from som_agent.segmenters.networks.pictures import prepared
+
     if image.shape[:2] != size:
         way = Image.Resampling.BILINEAR if kind == "bilinear" else Image.Resampling.BICUBIC
         image = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size[::-1], way))
-    pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1).float()
-    mean, std = (pixels.new_tensor(values)[:, None, None] for values in (_MEAN, _STD))
-    h, w = size
-    padded = pixels.new_zeros(1, 3, h + -h % MULTIPLE, w + -w % MULTIPLE)
-    padded[0, :, :h, :w] = (pixels - mean) / std
-    return Seen(padded, size)
+    return Seen(prepared(torch.from_numpy(np.array(image)).to(device)), size)

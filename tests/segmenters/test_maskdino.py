@@ -1,6 +1,8 @@
 """The MaskDINO segmenter on tiny checkpoints shaped as the published ones, weights by the parity rule."""
 
+import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -24,11 +26,15 @@ from tests.segmenters.networks.rule import fill_by_rule, vectors
 
 torch.set_num_threads(1)
 
-R50 = MaskDinoConfig(
+VECTORS = MaskDinoConfig(
     backbone=ResNetConfig(stem=8, out=16, width=4),
     pixels=PixelDecoderConfig(mask_dim=48, layers=2, hidden=112),
     decoder=BoxDecoderConfig(layers=3, hidden=96),
+    classes=7,
     queries=20,
+)
+R50 = replace(
+    VECTORS, pixels=replace(VECTORS.pixels, layers=1), decoder=replace(VECTORS.decoder, layers=1), classes=80
 )
 SWIN = replace(
     R50,
@@ -46,9 +52,19 @@ LEARNED = replace(
 )
 
 
-def save(path: Path, config: MaskDinoConfig) -> Path:
+def save(path: Path, config: MaskDinoConfig, *, distinct: bool = True) -> Path:
     """As detectron2 saves: the weights are the entry `model`, beside what training needs."""
     state = dict(fill_by_rule(MaskDino(config)).state_dict())
+    if distinct:  # weights by the rule bring queries so close together that one of them wins everywhere
+        for name, value in state.items():
+            if re.search(
+                r"predictor\.decoder\.layers\.\d\.(self_attn\.out_proj|cross_attn\.output_proj)", name
+            ):
+                state[name] = torch.zeros_like(value)
+            if name.endswith(("predictor.query_feat.weight", "predictor.mask_embed.layers.2.weight")):
+                state[name] = 9 * value
+            if name.endswith("predictor.class_embed.bias"):
+                state[name] = value - 2.5
     torch.save({"model": state, "iteration": 9, "scheduler": {"last_epoch": 3}}, path)
     return path
 
@@ -58,26 +74,33 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("maskdino")
     return {
         "instance": save(folder / "seven.pth", replace(R50, classes=7)),
+        "vectors": save(folder / "vectors.pth", VECTORS, distinct=False),
         "panoptic": save(folder / "panoptic.pth", replace(SWIN, classes=133)),
         "semantic": save(folder / "ade.pth", replace(LEARNED, classes=150)),
     }
 
 
 @pytest.fixture(scope="module")
+def opened(files):
+    """The segmenter of a task with its dial at a number, opened once."""
+    return cache(lambda task, dial: MaskDinoSegmenter(files[task], granularity=dial, **SMALL))
+
+
+@pytest.fixture(scope="module")
 def photo(shared_data):
-    image = read_image(sorted((shared_data / "photos").rglob("*.jpg"))[0])
+    image = read_image(shared_data / "images" / "coco" / "images" / "000000000785.jpg")
     return Frame(cv2.resize(image, (118, 90), interpolation=cv2.INTER_AREA), 0, 0.0)
 
 
-SMALL = {"device": "cpu", "short_side": 90, "queries": 20}
+SMALL = {"device": "cpu", "short_side": 90, "queries": 20, "overlap": 0.1}
 
 
 def check_contract(regions, frame):
-    masks = np.array([regions.mask(i) for i in range(len(regions))])
-    assert masks.shape[1:] == frame.image.shape[:2]
+    assert regions.atoms.shape == frame.image.shape[:2]
+    masks = np.array([regions.mask(i) for i in range(len(regions))]).reshape(-1, *regions.atoms.shape)
     areas = masks.sum(axis=(1, 2))
     assert (areas > 0).all()
-    starts = masks.reshape(len(masks), -1).argmax(axis=1)
+    starts = masks.reshape(-1, regions.atoms.size).argmax(axis=1)
     assert np.array_equal(np.lexsort((starts, -areas)), np.arange(len(masks)))
     for mask, box in zip(masks, regions.boxes, strict=True):
         y, x = mask.nonzero()
@@ -91,9 +114,9 @@ def check_contract(regions, frame):
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic", "semantic"])
-@pytest.mark.parametrize("granularity", [None, 0.0, 0.6, 1.0])
-def test_contract(files, photo, task, granularity):
-    segmenter = MaskDinoSegmenter(files[task], granularity=granularity, **SMALL)
+@pytest.mark.parametrize("granularity", [None, 1.0])
+def test_contract(opened, photo, task, granularity):
+    segmenter = opened(task, granularity)
     assert segmenter.task == task
     regions, classes = segmenter.classified(photo)
     check_contract(regions, photo)
@@ -108,21 +131,20 @@ def test_contract(files, photo, task, granularity):
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
-def test_the_dial_adds_what_is_less_sure(files, photo, task):
-    counts, least = [], []
-    for granularity in (0.0, 0.5, 1.0):
-        regions = MaskDinoSegmenter(files[task], granularity=granularity, **SMALL).segment(photo)
+def test_the_dial_adds_what_is_less_sure(opened, photo, task):
+    counts = []
+    for granularity, threshold in ((0.0, 0.95), (0.75, 0.275), (1.0, 0.05)):
+        regions = opened(task, granularity).segment(photo)
         counts.append(len(regions))
-        least.append(regions.scores.min(initial=1))
+        assert (regions.scores >= threshold).all()
     assert counts == sorted(counts)
     assert counts[0] < counts[2]
-    assert least[1] >= 0.5 > least[2]
 
 
-def test_the_dial_cuts_classes_into_parts(files, photo):
-    coarse, names = MaskDinoSegmenter(files["semantic"], granularity=0.4, **SMALL).classified(photo)
+def test_the_dial_cuts_classes_into_parts(opened, photo):
+    _, names = opened("semantic", 0.4).classified(photo)
     assert len(set(names)) == len(names)
-    fine, parts = MaskDinoSegmenter(files["semantic"], granularity=1, **SMALL).classified(photo)
+    fine, parts = opened("semantic", 1.0).classified(photo)
     assert set(names) <= set(parts)
     whole = [i for i in range(len(fine)) if fine.levels[i] == 0]
     assert sum(fine.areas[whole]) == photo.image.shape[0] * photo.image.shape[1]
@@ -135,7 +157,7 @@ def test_original_results_come_out(files):
     case = vectors("maskdino", "tiny_r50_96x128")
     frame = Frame(case["image_u8"], 0, 0.0)
     start = {"box_start": "mask2box", "threshold": 0.0}
-    segmenter = MaskDinoSegmenter(files["instance"], **start, device="cpu", short_side=96, queries=20)
+    segmenter = MaskDinoSegmenter(files["vectors"], **start, device="cpu", short_side=96, queries=20)
     regions = segmenter.segment(frame)
     masks = np.unpackbits(case["inst_masks_packed"], axis=1).reshape(-1, 96, 128).astype(bool)
     ours = np.array([regions.mask(i) for i in range(len(regions))])
@@ -182,8 +204,8 @@ def test_by_name(files, photo):
     assert segmenter.classes[0] == "class 0"
 
 
-def test_classes_and_sides(files):
-    assert MaskDinoSegmenter(files["panoptic"], device="cpu").classes[116] == "tree-merged"
+def test_classes_and_sides(files, opened):
+    assert opened("panoptic", None).classes[116] == "tree-merged"
     semantic = MaskDinoSegmenter(files["semantic"], device="cpu")
     assert semantic.classes[149] == "flag"
     assert semantic._sides == (512, 2048)

@@ -11,6 +11,7 @@ from som_agent.segmenters import panoptic
 from som_agent.segmenters.panoptic import (
     best_class,
     class_maps,
+    class_regions,
     enlarge,
     instances,
     largest_first,
@@ -154,7 +155,7 @@ def test_a_mask_of_nothing_scores_nothing():
     assert not found.masks.any()
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     st.integers(1, 40),
     st.integers(2, 40),  # torch resizes maps of one column wrongly, seen in 2.14
@@ -181,6 +182,23 @@ def test_maps_at_the_size_of_the_frame(h, w, queries, seed, last):
     sure = large.abs() > 1e-4
     assert torch.equal((large > 0)[found.queries] & sure[found.queries], found.masks & sure[found.queries])
     torch.testing.assert_close(whole, torch.einsum("qc,qhw->chw", scores, large.sigmoid()))
+
+
+def test_classes_and_their_parts():
+    labels = np.array([[3, 3, 0, 3], [3, 3, 0, 0], [0, 0, 0, 3]])
+    shares = np.where(labels == 3, 0.75, 0.5).astype(np.float32)
+    regions, classes = class_regions(labels, shares)
+    assert classes == [0, 3]
+    assert regions.areas.tolist() == [6, 6]
+    assert regions.scores.tolist() == [0.5, 0.75]
+    regions, classes = class_regions(labels, shares, parts=True, least_share=1 / 12)
+    assert classes == [0, 3, 3, 3, 3]  # the ground of class 0 is one part
+    assert sorted(regions.areas.tolist()) == [1, 1, 4, 6, 6]
+    assert regions.levels.tolist() == [0, 0, 1, 1, 1]
+    regions, classes = class_regions(labels, shares, parts=True, least_share=2 / 12)
+    assert classes == [0, 3, 3]
+    regions, classes = class_regions(labels, shares, least_share=0.9)
+    assert (len(regions), classes) == (0, [])
 
 
 def test_order_of_the_contract():

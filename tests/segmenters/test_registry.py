@@ -16,8 +16,10 @@ def test_names_have_a_phrase_each():
         "hierarchy",
         "labels:DIR",
         "sam:CHECKPOINT",
+        "semantic-sam:CHECKPOINT",
         "maskdino:CHECKPOINT",
         "hf:REPO_OR_DIR",
+        "seem:CHECKPOINT",
     ]
     assert all(names.values())
 

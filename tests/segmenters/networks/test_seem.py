@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from som_agent.segmenters.networks.focalnet import FocalConfig
+from som_agent.segmenters.networks.pictures import prepared
 from som_agent.segmenters.networks.seem import SEEM_L, SEEM_T, Seem, SeemConfig
 from som_agent.segmenters.networks.seem_queries import best_of_strokes
 from som_agent.segmenters.panoptic import enlarge, merge_panoptic
@@ -39,12 +40,8 @@ CONFIGS = {
 MASKS, FEATURES = 5e-4, 1e-4
 
 
-def pixels_of(image, multiple=32):
-    """The picture as the network wants it."""
-    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
-    pixels = ((torch.from_numpy(image).float() - mean) / std).permute(2, 0, 1)[None]
-    h, w = image.shape[:2]
-    return torch.nn.functional.pad(pixels, (0, -w % multiple, 0, -h % multiple))
+def pixels_of(image):
+    return prepared(torch.from_numpy(image))
 
 
 def points_of(masks):
