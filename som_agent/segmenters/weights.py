@@ -6,6 +6,7 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from som_agent.errors import SegmenterError, first_line
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["checksum", "fill", "load_state", "looks_like"]
+__all__ = ["checksum", "fill", "load_state", "looks_like", "unfilled"]
 
 _INNER = ("model", "state_dict")
 """Entries in which training programs keep the weights, beside what else they save."""
@@ -75,7 +76,7 @@ def load_state(path: str | Path, name: str) -> dict[str, torch.Tensor]:
 def fill(
     module: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str, *, ignore: tuple[str, ...] = ()
 ) -> None:
-    """Put weights into a network, all of them and no others, and set it to evaluation.
+    """Put weights into a network, all of them and no others, and set it to inference.
 
     Args:
         module: on the CPU, or on `meta` (nothing is initialised then for nothing); in that case all its
@@ -111,7 +112,28 @@ def fill(
     if any(value.is_meta for value in own.values()):
         module.to_empty(device="cpu")
     module.load_state_dict(given, strict=True)
-    module.eval()
+    module.eval().requires_grad_(False)
+
+
+def unfilled() -> AbstractContextManager[Any]:
+    """While it is entered, new layers leave their weights as the memory is: `fill` overwrites them all.
+
+    Random numbers for a network of 200 million weights take many seconds. (The `meta` device would do, but
+    what torch imports for it takes as long.)
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    random = (torch.Tensor.uniform_, torch.Tensor.normal_, torch.nn.init.uniform_, torch.nn.init.normal_)
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if func in random or func is torch.nn.init.kaiming_uniform_:
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **kwargs)
+
+    return Unfilled()
 
 
 def looks_like(state: Mapping[str, torch.Tensor]) -> str | None:
@@ -153,14 +175,17 @@ def _read(path: Path, name: str) -> Any:
     import torch
 
     try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise SegmenterError(f"{name}: cannot be read: {error.strerror or first_line(error)}") from error
+    try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         # Only the newer of PyTorch's two formats can be mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except OSError as error:
-        raise SegmenterError(f"{name}: cannot be read: {error.strerror or first_line(error)}") from error
     except Exception as error:  # a file of any content can fail in any way; nothing is hidden, it is chained
         code = re.search(r"Unsupported (?:global: GLOBAL|class) ([\w.]+)", str(error))
         why = (

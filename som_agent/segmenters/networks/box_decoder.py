@@ -111,28 +111,18 @@ def box_proposals(
         boxes' logits, `[B, S, 4]`, infinite there. Widths and heights are 0.05 at the first level and
         double from level to level.
     """
-    batch = memory.shape[0]
-    centres = cell_centres(sizes, memory.device).expand(batch, -1, -1)
-    if padding is not None:
-        inside = [p.unflatten(1, s) for p, s in zip((~padding).split(_cells(sizes), 1), sizes, strict=True)]
-        shares = [
-            torch.stack([p[:, 0].sum(1) / w, p[:, :, 0].sum(1) / h], -1)
-            for p, (h, w) in zip(inside, sizes, strict=True)
-        ]
-        centres = centres / torch.cat(
-            [share[:, None].expand(-1, n, -1) for share, n in zip(shares, _cells(sizes), strict=True)], dim=1
-        )
-    sides = torch.cat([torch.full((n,), 0.05 * 2**i) for i, n in enumerate(_cells(sizes))]).to(centres)
-    boxes = torch.cat([centres, sides[None, :, None].expand(batch, -1, 2)], dim=-1)
-    left_out = ~((boxes > 0.01) & (boxes < 0.99)).all(-1, keepdim=True)
-    if padding is not None:
-        left_out |= padding[..., None]
-    logits = (boxes / (1 - boxes)).log().masked_fill(left_out, torch.inf)
+    inside = memory.new_ones(memory.shape[:2], dtype=torch.bool) if padding is None else ~padding
+    parts = torch.split(inside, [h * w for h, w in sizes], dim=1)
+    boxes = []
+    for level, (part, (h, w)) in enumerate(zip(parts, sizes, strict=True)):
+        grid = part.view(-1, h, w)
+        used = torch.stack([grid[:, 0].sum(1) / w, grid[:, :, 0].sum(1) / h], dim=-1)
+        centres = cell_centres([(h, w)], memory.device) / used[:, None]
+        boxes.append(torch.cat([centres, torch.full_like(centres, 0.05 * 2**level)], dim=-1))
+    joined = torch.cat(boxes, dim=1)
+    left_out = ~(((joined > 0.01) & (joined < 0.99)).all(-1) & inside)[..., None]
+    logits = (joined / (1 - joined)).log().masked_fill(left_out, torch.inf)
     return memory.masked_fill(left_out, 0), logits
-
-
-def _cells(sizes: Sizes) -> list[int]:
-    return [h * w for h, w in sizes]
 
 
 class _Layer(nn.Module):

@@ -81,7 +81,7 @@ def _attend(
     shares = weights.transpose(1, 2).flatten(0, 1)
     dim = values.shape[-1]
     out = values.new_zeros(batch * heads, dim, count)
-    parts = values.split([h * w for h, w in sizes], dim=1)
+    parts = torch.split(values, [h * w for h, w in sizes], dim=1)
     for level, (part, (h, w)) in enumerate(zip(parts, sizes, strict=True)):
         image = part.permute(0, 2, 3, 1).reshape(batch * heads, dim, h, w)
         seen = F.grid_sample(image, grid[:, :, level], mode="bilinear", align_corners=False)

@@ -152,8 +152,7 @@ class _Transformer(nn.Module):
     def __init__(self, config: PixelDecoderConfig) -> None:
         super().__init__()
         self.level_embed = nn.Parameter(torch.zeros(config.levels, config.dim))
-        self.encoder = nn.Module()
-        self.encoder.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+        self.encoder = _Encoder(config)
 
     def forward(self, levels: list[torch.Tensor]) -> list[torch.Tensor]:
         """`[B, dim, h, w]` each → the same shapes."""
@@ -170,11 +169,19 @@ class _Transformer(nn.Module):
         centres = cell_centres(sizes, device)[None, :, None]
         for layer in self.encoder.layers:
             x = layer(x, position, centres, sizes)
-        parts = x.split([h * w for h, w in sizes], dim=1)
+        parts = torch.split(x, [h * w for h, w in sizes], dim=1)
         return [
             part.transpose(1, 2).unflatten(-1, size).contiguous()
             for part, size in zip(parts, sizes, strict=True)
         ]
+
+
+class _Encoder(nn.Module):
+    """Here for the names alone."""
+
+    def __init__(self, config: PixelDecoderConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
 
 
 class _Layer(nn.Module):

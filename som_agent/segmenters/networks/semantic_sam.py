@@ -26,6 +26,7 @@ __all__ = [
     "PromptMasks",
     "SemanticSam",
     "SemanticSamConfig",
+    "inner_prompts",
 ]
 
 LEVEL_TOKENS = (3, 2, 0, 4, 1, 5)
@@ -94,6 +95,12 @@ class PromptMasks(NamedTuple):
     boxes: torch.Tensor
 
 
+def inner_prompts(prompts: torch.Tensor, size: tuple[int, int], padded: tuple[int, int]) -> torch.Tensor:
+    """Prompts in shares of a picture, `[..., 4]`, in shares of that picture padded to another size."""
+    y, x = size[0] / padded[0], size[1] / padded[1]
+    return prompts * torch.tensor([x, y, x, y], dtype=prompts.dtype, device=prompts.device)
+
+
 class SemanticSam(nn.Module):
     """Pictures and prompts → masks. A picture is looked at once, for any number of calls with prompts."""
 
@@ -101,9 +108,7 @@ class SemanticSam(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = Swin(config.backbone)
-        self.sem_seg_head = nn.Module()
-        self.sem_seg_head.pixel_decoder = PixelDecoder(config.pixels, config.backbone.channels)
-        self.sem_seg_head.predictor = _Predictor(config)
+        self.sem_seg_head = _Head(config)
 
     def look(self, images: torch.Tensor) -> PixelMaps:
         """Encode pictures `[B, 3, H, W]`, normalised and padded to multiples of 32."""
@@ -123,6 +128,15 @@ class SemanticSam(nn.Module):
         """
         out: PromptMasks = self.sem_seg_head.predictor(maps, prompts, tokens)
         return out
+
+
+class _Head(nn.Module):
+    """Here for the names alone."""
+
+    def __init__(self, config: SemanticSamConfig) -> None:
+        super().__init__()
+        self.pixel_decoder = PixelDecoder(config.pixels, config.backbone.channels)
+        self.predictor = _Predictor(config)
 
 
 class _Predictor(nn.Module):
@@ -163,8 +177,9 @@ class _Predictor(nn.Module):
         tokens: torch.Tensor | None = None,
     ) -> PromptMasks:
         """Read masks off what a layer gives (normed once already) and the boxes that went into it."""
-        content = self.decoder_norm(content).unflatten(1, (-1, self.tokens))
-        boxes = boxes.unflatten(1, (-1, self.tokens))
+        batch, count, dim = content.shape
+        shape = (batch, count // self.tokens, self.tokens)
+        content, boxes = self.decoder_norm(content).view(*shape, dim), boxes.view(*shape, 4)
         if tokens is not None:
             content, boxes = content[:, :, tokens], boxes[:, :, tokens]
         logits = torch.einsum("bptc,bchw->bpthw", self.mask_embed(content), mask_features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  # as everyone calls it
@@ -212,10 +213,10 @@ def _padded(x: torch.Tensor, multiple: int) -> torch.Tensor:
 
 def _relative_index(window: int) -> torch.Tensor:
     """Row of the table of biases for each pair of a window's cells, `[cells, cells] int64`."""
-    y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
-    y, x = y.flatten(), x.flatten()
+    # In NumPy: on the `meta` device, where networks are built to be filled, torch's own imports take seconds.
+    y, x = np.divmod(np.arange(window * window), window)
     rise, run = y[:, None] - y[None], x[:, None] - x[None]
-    return (rise + window - 1) * (2 * window - 1) + run + window - 1
+    return torch.from_numpy((rise + window - 1) * (2 * window - 1) + run + window - 1)
 
 
 def _seams(rows: int, columns: int, side: int, shift: int, like: torch.Tensor) -> torch.Tensor:
