@@ -97,14 +97,19 @@ class EverythingMeans:
     """How the everything mode of a promptable network asks, and what it keeps.
 
     Attributes:
-        points_per_side: points along each side of the grid.
+        points_per_side: points along each side of the grid; None for the authors' own.
         masks: which of a point's three masks are taken: 2 the whole thing, 1 a part, 0 a part of that.
         least_share: masks below this share of the picture are left out.
     """
 
-    points_per_side: int
+    points_per_side: int | None = None
     masks: tuple[int, ...] = (0, 1, 2)
     least_share: float = 0.0
+
+    @property
+    def grid(self) -> dict[str, int]:
+        """The rule of everything mode that it sets, if any; see `rules.Everything`."""
+        return {} if self.points_per_side is None else {"points_per_side": self.points_per_side}
 
     def of(self, count: int) -> list[int]:
         """Which of a point's masks are taken where the network gives `count` of them; of fewer, all."""
@@ -116,7 +121,7 @@ class EverythingMeans:
         return with_parents(regions if len(large) == len(regions) else regions.select(large))
 
 
-def everything_means(granularity: float | None, points_per_side: int = 32) -> EverythingMeans:
+def everything_means(granularity: float | None) -> EverythingMeans:
     """The grid has 16 to 64 points a side, 32 in the middle as the authors have it.
 
     Below a third of the dial only whole things are taken, below two thirds their parts as well. A point's
@@ -124,14 +129,13 @@ def everything_means(granularity: float | None, points_per_side: int = 32) -> Ev
 
     Args:
         granularity: 0 to 1; None takes everything.
-        points_per_side: of a grid without a granularity.
 
     Raises:
         InputError: another number.
     """
     granularity = checked(granularity)
     if granularity is None:
-        return EverythingMeans(points_per_side)
+        return EverythingMeans()
     masks = (2,) if granularity < 1 / 3 else (1, 2) if granularity < 2 / 3 else (0, 1, 2)
     return EverythingMeans(round(16 * 4**granularity), masks, 0.005 * (1 - granularity) ** 2)
 

@@ -10,6 +10,7 @@ from som_agent.segmenters.dial import chosen, parts_of
 from som_agent.segmenters.granularity import stage
 from som_agent.segmenters.prompts import Prompt
 from tests.segmenters.test_sam import picture, tiny_sam
+from tests.segmenters.tiny import quicken
 
 torch.set_num_threads(1)
 ALL = {"seem": "a", "semantic-sam": "b", "sam": "c"}
@@ -83,9 +84,9 @@ def test_what_is_made_where(tmp_path, monkeypatch):
 def test_sam_alone_through_the_users_path(tmp_path):
     torch.save(tiny_sam().state_dict(), tmp_path / "tiny.pth")
     segmenter = load_segmenter(f"dial:sam={tmp_path}/tiny.pth", device="cpu", granularity=1)
-    segmenter.inner._points_per_side = 4
+    quicken(segmenter, 4)
     inner = load_segmenter(f"sam:{tmp_path}/tiny.pth", device="cpu")
-    inner._points_per_side = 4
+    quicken(inner, 4)
     assert segmenter.name == f"dial:sam={tmp_path}/tiny.pth"
     regions, expected = segmenter.segment(picture()), inner.segment(picture())
     assert len(regions) > 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ def quicken(segmenter: object, points_per_side: int = 5) -> object:
     for one in (segmenter, getattr(segmenter, "inner", segmenter)):
         if hasattr(one, "_points_per_side"):
             one._points_per_side = points_per_side
+        if hasattr(one, "_rules"):
+            one._rules = replace(one._rules, points_per_side=points_per_side)
     return segmenter
 
 
@@ -57,6 +60,27 @@ def _sam(folder: Path) -> str:
 
     torch.save(tiny_sam().state_dict(), folder / "sam.pth")
     return f"sam:{folder}/sam.pth"
+
+
+def _semantic_sam(folder: Path) -> str:
+    from tests.segmenters.test_semantic_sam import TINY, save
+
+    return f"semantic-sam:{save(TINY, folder / 'tiny.pth')}"
+
+
+def _maskdino(folder: Path) -> str:
+    from tests.segmenters.test_maskdino import R50, save
+
+    return f"maskdino:{save(folder / 'maskdino_instance.pth', R50)}"
+
+
+def _seem(folder: Path) -> str:
+    from som_agent.segmenters.networks.seem import Seem
+    from tests.segmenters.networks.rule import state_by_rule
+    from tests.segmenters.test_seem import TINY
+
+    torch.save(state_by_rule(Seem(TINY)), folder / "seem.pt")
+    return f"seem:{folder}/seem.pt"
 
 
 def _dial(folder: Path) -> str:
@@ -79,6 +103,9 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("hierarchy", "watershed hierarchy"): lambda folder: "hierarchy",
     ("labels", "ready-made masks"): _labels,
     ("sam", "SAM"): _sam,
+    ("semantic-sam", "Semantic-SAM"): _semantic_sam,
+    ("maskdino", "MaskDINO"): _maskdino,
+    ("seem", "SEEM"): _seem,
     ("dial", "the three of Set-of-Mark"): _dial,
     ("hf", "SAM"): _prompted("sam"),
     ("hf", "SAM-HQ"): _prompted("sam_hq"),
