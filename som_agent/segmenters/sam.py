@@ -43,8 +43,8 @@ class SamSegmenter:
         device: where it runs; None takes the first GPU or the CPU.
         precision: what the network multiplies in. `float32` gives the original's masks.
         compile: whether the image encoder is compiled at its first frame; see `compile_encoder`.
-        granularity: 0 (coarse) to 1 (fine) sets the grid, which of a point's masks are taken, and how small they
-            may be; see `granularity.everything_means`. None takes all of the authors' grid.
+        granularity: 0 (coarse) to 1 (fine) sets the grid, which of a point's masks are taken, and how small
+            they may be; see `granularity.everything_means`. None takes all of the authors' grid.
         everything: the rules of everything mode, `points_per_side=16` for example; see `Everything`.
 
     Raises:

@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,11 +36,22 @@ def is_here(family: Family) -> bool:
     return importlib.util.find_spec(f"som_agent.segmenters.{module}") is not None
 
 
-def quicken(segmenter: object, points_per_side: int = 5) -> object:
-    """Fewer points than the networks' authors ask with, where a segmenter asks with any."""
+_QUICK: dict[str, Any] = {
+    "_short_side_px": 64,
+    "_sides": (64, 96),
+    "_templates": False,
+    "_threshold": 0.0,
+    "_overlap": 0.1,
+}
+"""Attributes of segmenters that make them quick, and random networks sure of something."""
+
+
+def quicken(segmenter: Any, points_per_side: int = 5) -> Any:
+    """The segmenter with a coarse grid and small pictures inside, where it has such rules."""
     for one in (segmenter, getattr(segmenter, "inner", segmenter)):
-        if hasattr(one, "_points_per_side"):
-            one._points_per_side = points_per_side
+        for name, value in _QUICK.items():
+            if hasattr(one, name):
+                setattr(one, name, value)
         if hasattr(one, "_rules"):
             one._rules = replace(one._rules, points_per_side=points_per_side)
     return segmenter
@@ -63,9 +75,18 @@ def _sam(folder: Path) -> str:
 
 
 def _semantic_sam(folder: Path) -> str:
+    from som_agent.segmenters.networks.semantic_sam import SemanticSam
+    from tests.segmenters.networks.rule import fill_by_rule
     from tests.segmenters.test_semantic_sam import TINY, save
 
-    return f"semantic-sam:{save(TINY, folder / 'tiny.pth')}"
+    net = fill_by_rule(SemanticSam(TINY))
+    predictor = net.sem_seg_head.predictor
+    with torch.no_grad():  # sure of all its masks, which have hard edges
+        predictor.iou_prediction_head.layers[-1].weight.zero_()
+        predictor.iou_prediction_head.layers[-1].bias.fill_(0.95)
+        for value in predictor.mask_embed.layers[-1].parameters():
+            value.mul_(50)
+    return f"semantic-sam:{save(net, folder / 'tiny.pth')}"
 
 
 def _maskdino(folder: Path) -> str:
