@@ -15,9 +15,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from som_agent.errors import InputError
+from som_agent.segmenters.parents import with_parents
+
+if TYPE_CHECKING:
+    from som_agent.regions import Regions
 
 __all__ = [
     "EverythingMeans",
@@ -91,26 +97,49 @@ class EverythingMeans:
     """How the everything mode of a promptable network asks, and what it keeps.
 
     Attributes:
-        points_per_side: points along each side of the grid.
+        points_per_side: points along each side of the grid; None for the authors' own.
         masks: which of a point's three masks are taken: 2 the whole thing, 1 a part, 0 a part of that.
         least_share: masks below this share of the picture are left out.
     """
 
-    points_per_side: int
-    masks: tuple[int, ...]
-    least_share: float
+    points_per_side: int | None = None
+    masks: tuple[int, ...] = (0, 1, 2)
+    least_share: float = 0.0
+
+    @property
+    def grid(self) -> dict[str, int]:
+        """The rule of everything mode that it sets, if any; see `rules.Everything`."""
+        return {} if self.points_per_side is None else {"points_per_side": self.points_per_side}
+
+    def of(self, count: int) -> list[int]:
+        """Which of a point's masks are taken where the network gives `count` of them; of fewer, all."""
+        return list(self.masks) if count == 3 else list(range(count))
+
+    def kept(self, regions: Regions) -> Regions:
+        """The regions that are large enough, parts linked to their wholes."""
+        large = np.flatnonzero(regions.areas >= self.least_share * regions.atoms.size)
+        return with_parents(regions if len(large) == len(regions) else regions.select(large))
 
 
-def everything_means(granularity: float) -> EverythingMeans:
+def everything_means(granularity: float | None) -> EverythingMeans:
     """The grid has 16 to 64 points a side, 32 in the middle as the authors have it.
 
     Below a third of the dial only whole things are taken, below two thirds their parts as well. A point's
     three masks run from the smallest to the whole thing in the networks that SAM's authors trained.
+
+    Args:
+        granularity: 0 to 1; None takes everything.
+
+    Raises:
+        InputError: another number.
     """
+    granularity = checked(granularity)
+    if granularity is None:
+        return EverythingMeans()
     masks = (2,) if granularity < 1 / 3 else (1, 2) if granularity < 2 / 3 else (0, 1, 2)
     return EverythingMeans(round(16 * 4**granularity), masks, 0.005 * (1 - granularity) ** 2)
 
 
 def class_threshold(granularity: float) -> float:
-    """How sure a network with classes must be of a segment: from 0.95 down to 0.05."""
+    """How sure a network with classes must be of a segment, and how much of it visible: from 0.95 to 0.05."""
     return 0.95 - 0.9 * granularity

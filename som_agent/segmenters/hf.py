@@ -16,6 +16,7 @@ from som_agent.pretrained import check_backbone, load_pretrained, local_or_hub, 
 from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.crops import Crop, crops
 from som_agent.segmenters.everything import Steps, View, regions_of_views
+from som_agent.segmenters.granularity import everything_means
 from som_agent.segmenters.prompts import Prompt
 from som_agent.segmenters.rules import Everything
 from som_agent.segmenters.running import Precision, casting, compile_encoder
@@ -58,6 +59,8 @@ class HfSegmenter:
         device: where it runs; None takes the first GPU or the CPU.
         precision: what the network multiplies in. `float32` gives the masks of transformers.
         compile: whether the image encoder is compiled at its first frame; see `compile_encoder`.
+        granularity: 0 (coarse) to 1 (fine) sets the grid, which of a point's masks are taken, and how small
+            they may be; see `granularity.everything_means`. None takes all of the authors' grid.
         everything: the rules of everything mode, `points_per_side=16` for example; see `Everything`. Without
             `pred_iou_thresh` it is the one that the network's authors set.
 
@@ -74,6 +77,7 @@ class HfSegmenter:
         device: str | None = None,
         precision: Precision = "float32",
         compile: bool | str = False,
+        granularity: float | None = None,
         **everything: Any,
     ) -> None:
         from transformers import AutoConfig, AutoImageProcessor, AutoModelForMaskGeneration
@@ -89,7 +93,8 @@ class HfSegmenter:
             )
         check_backbone(self.name, config.model_type)
         by_authors = _IOU_CUTOFF.get(config.model_type, _IOU_CUTOFF_LATER)
-        self._rules = Everything(**{"pred_iou_thresh": by_authors, **everything})
+        self._means = everything_means(granularity)
+        self._rules = Everything(**{"pred_iou_thresh": by_authors, **self._means.grid, **everything})
         self.device, self._precision = pick_device(device), precision
         casting(self.device, precision)
         self._processor = load_pretrained(AutoImageProcessor, where, SegmenterError)
@@ -108,7 +113,7 @@ class HfSegmenter:
 
         with torch.inference_mode():
             views = map(self._view, crops(frame, self._rules))
-            return regions_of_views(views, frame.image.shape[:2], self._rules)
+            return self._means.kept(regions_of_views(views, frame.image.shape[:2], self._rules))
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -180,4 +185,6 @@ class HfSegmenter:
                     input_labels=torch.ones(1, len(batch), 1, dtype=torch.int64, device=self.device),
                     multimask_output=True,
                 )
-            yield output.pred_masks[0].flatten(0, 1), output.iou_scores[0].flatten()
+            logits, scores = output.pred_masks[0], output.iou_scores[0]
+            masks = self._means.of(scores.shape[1])
+            yield logits[:, masks].flatten(0, 1), scores[:, masks].flatten()

@@ -18,6 +18,7 @@ from som_agent.pretrained import pick_device
 from som_agent.regions import BoolArray, Regions
 from som_agent.segmenters.crops import Crop, crops
 from som_agent.segmenters.everything import View, regions_of_views
+from som_agent.segmenters.granularity import everything_means
 from som_agent.segmenters.prompts import Prompt
 from som_agent.segmenters.rules import Everything
 from som_agent.segmenters.running import Precision, casting, compile_encoder, input_dtype
@@ -42,6 +43,8 @@ class SamSegmenter:
         device: where it runs; None takes the first GPU or the CPU.
         precision: what the network multiplies in. `float32` gives the original's masks.
         compile: whether the image encoder is compiled at its first frame; see `compile_encoder`.
+        granularity: 0 (coarse) to 1 (fine) sets the grid, which of a point's masks are taken, and how small
+            they may be; see `granularity.everything_means`. None takes all of the authors' grid.
         everything: the rules of everything mode, `points_per_side=16` for example; see `Everything`.
 
     Raises:
@@ -56,12 +59,14 @@ class SamSegmenter:
         device: str | None = None,
         precision: Precision = "float32",
         compile: bool | str = False,
+        granularity: float | None = None,
         **everything: Any,
     ) -> None:
         from segment_anything import SamPredictor
 
         self.name = f"sam:{checkpoint}"
-        self._rules = Everything(**everything)
+        self._means = everything_means(granularity)
+        self._rules = Everything(**{**self._means.grid, **everything})
         self._device, self._precision = pick_device(device), precision
         casting(self._device, precision)
         weights = load_state(checkpoint, self.name)
@@ -75,7 +80,7 @@ class SamSegmenter:
 
         with torch.inference_mode():
             views = map(self._view, crops(frame, self._rules))
-            return regions_of_views(views, frame.image.shape[:2], self._rules)
+            return self._means.kept(regions_of_views(views, frame.image.shape[:2], self._rules))
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -152,7 +157,8 @@ class SamSegmenter:
                     dense_prompt_embeddings=dense,
                     multimask_output=True,
                 )
-            yield logits.flatten(0, 1), scores.flatten()
+            masks = self._means.of(scores.shape[1])
+            yield logits[:, masks].flatten(0, 1), scores[:, masks].flatten()
 
 
 def _build(weights: dict[str, torch.Tensor], name: str) -> Any:

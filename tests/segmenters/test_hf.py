@@ -128,7 +128,7 @@ def test_bad_sources_are_one_clear_line(tmp_path, sam_folder, monkeypatch):
         "no-such-org/no-such-model": "no-such-org/no-such-model",
         str(empty): "no config.json",
         str(sam_folder / "config.json"): "is a file",
-        str(bert): "is a bert network; mask generation works with",
+        str(bert): "is a bert network; these work: SAM, ",
         str(cut): "cannot load",
         str(no_weights): "cannot load",
         str(no_processor): "cannot load",
