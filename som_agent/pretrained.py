@@ -94,7 +94,7 @@ def load_pretrained(auto_class: Any, source: str, error: type[SomError], **optio
     try:
         loaded = auto_class.from_pretrained(source, **options)
     except Exception as cause:  # files of any content can fail in any way; nothing is hidden, it is chained
-        raise error(f"cannot load {source!r}: {first_line(cause)}") from cause
+        raise error(f"cannot load {source!r}: {_gated(cause, source) or first_line(cause)}") from cause
     if not options.get("output_loading_info"):
         return loaded
     model, info = loaded
@@ -105,3 +105,18 @@ def load_pretrained(auto_class: Any, source: str, error: type[SomError], **optio
         lack = f"{len(lacking)} are missing, first {lacking[0]!r}"
         raise error(f"the weights in {source!r} do not fit its configuration: {lack}")
     return model
+
+
+def _gated(error: BaseException, source: str) -> str:
+    """What to do where the hub hands files out only to those who accepted its terms, "" for other errors."""
+    from huggingface_hub.errors import GatedRepoError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, GatedRepoError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return ""
+    page = f"https://huggingface.co/{source}"
+    if cause.response.status_code == 403:
+        return f"it is gated, and the account here has no access yet: ask for it at {page}"
+    return f"it is gated: accept its terms at {page} with your account, then log in with `hf auth login`"

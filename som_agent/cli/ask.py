@@ -16,6 +16,7 @@ from som_agent.cli.options import (
     End,
     Every,
     Finder,
+    Granularity,
     Json,
     Labels,
     LabelScheme,
@@ -32,6 +33,7 @@ from som_agent.cli.options import (
     Start,
     TraceFile,
     Verify,
+    dialled,
     settings,
 )
 from som_agent.cli.output import note, print_json, progress
@@ -39,6 +41,7 @@ from som_agent.errors import InputError
 
 if TYPE_CHECKING:
     from som_agent.answer import Answer
+    from som_agent.segmenters.base import Segmenter as LoadedSegmenter
     from som_agent.session import Session
     from som_agent.settings import Settings
     from som_agent.video import VideoSource
@@ -67,6 +70,7 @@ def ask(
     cache: Cache = None,
     trace: TraceFile = None,
     segmenter: Segmenter = "hierarchy",
+    granularity: Granularity = None,
     propagator: Propagator = "",
     discover: Discover = 5,
     embedder: Embedder = "",
@@ -105,7 +109,7 @@ def ask(
     else:
         session, video = _watch(
             source,
-            segmenter,
+            dialled(segmenter, granularity),
             settings(max_marks, labels, draw, alpha, size, propagator, discover, embedder),
             start,
             end,
@@ -139,7 +143,12 @@ def _refuse_options(context: typer.Context) -> None:
 
 
 def _watch(
-    source: str, segmenter: str, chosen: Settings, start: float | None, end: float | None, every: int
+    source: str,
+    segmenter: str | LoadedSegmenter,
+    chosen: Settings,
+    start: float | None,
+    end: float | None,
+    every: int,
 ) -> tuple[Session, VideoSource]:
     """Track the source without writing anything; the session that has seen it, and the source, at its end."""
     from som_agent.session import Session

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from som_agent.cli.options import Discover, Embedder, Json, Propagator, Size
+from som_agent.cli.options import Discover, Embedder, Granularity, Json, Propagator, Size
 from som_agent.cli.output import print_json, progress
+from som_agent.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,6 +49,7 @@ def tracks(
     segmenter: Annotated[
         str, typer.Option(help="labels (the true masks, shuffled), hierarchy, or any other segmenter.")
     ] = "hierarchy",
+    granularity: Granularity = None,
     propagator: Propagator = "",
     discover: Discover = 5,
     embedder: Embedder = "",
@@ -74,9 +76,11 @@ def tracks(
     from som_agent.settings import Settings
     from som_agent.tracking import load_embedder
 
+    if segmenter == ORACLE and granularity is not None:
+        raise InputError(f"--granularity {granularity:g}: the true masks have none")
     names = chosen(root, sequences)
     # A network is loaded once, not once a video.
-    found_by = segmenter if segmenter == ORACLE else load_segmenter(segmenter)
+    found_by = segmenter if segmenter == ORACLE else load_segmenter(segmenter, granularity=granularity)
     new_session = partial(
         Session,
         settings=Settings(size=size, propagator=propagator, discover_every=discover, embedder=embedder),

@@ -18,6 +18,7 @@ from som_agent.cli.mark import mark
 from som_agent.cli.output import note, results
 from som_agent.cli.plugins import GROUP, plug_in
 from som_agent.cli.repair import repair
+from som_agent.cli.segmenters import segmenters
 from som_agent.cli.stream import stream
 from som_agent.cli.track import track
 from som_agent.errors import SomError
@@ -38,6 +39,7 @@ app.command()(stream)
 app.command()(ask)
 app.command()(repair)
 app.command()(calibrate)
+app.command()(segmenters)
 app.command()(doctor)
 app.command()(export)
 app.add_typer(evaluate)

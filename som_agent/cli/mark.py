@@ -11,11 +11,13 @@ import typer
 from som_agent.cli.options import (
     Alpha,
     Draw,
+    Granularity,
     Json,
     Labels,
     LabelScheme,
     MaxMarks,
     Segmenter,
+    dialled,
     place,
     settings,
     view,
@@ -56,6 +58,7 @@ def mark(
         typer.Option(metavar="NAME", help="The segmenter for the parts of --zoom; --segmenter by default."),
     ] = None,
     segmenter: Segmenter = "hierarchy",
+    granularity: Granularity = None,
     max_marks: MaxMarks = 20,
     labels: Labels = LabelScheme.numbers,
     draw: Draw = "mark,mask,contour",
@@ -88,8 +91,9 @@ def mark(
     chosen = vars(settings(max_marks, labels, draw, alpha, size or 480))
     if size is None:
         del chosen["size"]
-    opened = None if zoom is None else open_mark(image, zoom, segmenter=segmenter, parts=parts, **chosen)
-    marked = opened or mark_image(image, segmenter=segmenter, **chosen)
+    by = dialled(segmenter, granularity)
+    opened = None if zoom is None else open_mark(image, zoom, segmenter=by, parts=parts, **chosen)
+    marked = opened or mark_image(image, segmenter=by, **chosen)
     picture, marks = marked.image, marked.marks
     if seen_in is not None:
         seen = marked.look(seen_in)

@@ -15,6 +15,7 @@ from som_agent.errors import InputError
 
 if TYPE_CHECKING:
     from som_agent.marks.view import View
+    from som_agent.segmenters.base import Segmenter as LoadedSegmenter
     from som_agent.settings import Settings
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "End",
     "Every",
     "Finder",
+    "Granularity",
     "Json",
     "LabelScheme",
     "Labels",
@@ -42,6 +44,7 @@ __all__ = [
     "Start",
     "TraceFile",
     "Verify",
+    "dialled",
     "number",
     "place",
     "settings",
@@ -126,7 +129,17 @@ def _scheme(text: str) -> LabelScheme:
 Segmenter = Annotated[
     str,
     typer.Option(
-        help="frame → regions: hierarchy, labels:DIR, sam:CHECKPOINT or hf:REPO_OR_DIR.", show_default=True
+        help="frame → regions: hierarchy, labels:DIR, sam:CHECKPOINT, hf:REPO_OR_DIR or another one of "
+        "`som-agent segmenters`.",
+        show_default=True,
+    ),
+]
+Granularity = Annotated[
+    float | None,
+    typer.Option(
+        parser=number("--granularity", "from 0 (coarse) to 1 (fine)", lambda value: 0 <= value <= 1),
+        metavar="G",
+        help="How fine the segmenter cuts, from 0 (coarse) to 1 (fine); its own way if left out.",
     ),
 ]
 Lmm = Annotated[
@@ -250,6 +263,15 @@ Embedder = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def dialled(segmenter: str, granularity: float | None) -> str | LoadedSegmenter:
+    """The segmenter at a granularity; a name without one is left to be loaded where it is used."""
+    if granularity is None:
+        return segmenter
+    from som_agent.segmenters import load_segmenter
+
+    return load_segmenter(segmenter, granularity=granularity)
 
 
 def settings(

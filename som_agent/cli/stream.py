@@ -28,12 +28,14 @@ from som_agent.cli.options import (
     Discover,
     Draw,
     Embedder,
+    Granularity,
     Labels,
     LabelScheme,
     MaxMarks,
     Propagator,
     Segmenter,
     Size,
+    dialled,
     number,
     place,
     settings,
@@ -102,6 +104,7 @@ def stream(
         typer.Option("-o", "--out", parser=place, metavar="FOLDER", help="Record a run in this folder."),
     ] = None,
     segmenter: Segmenter = "hierarchy",
+    granularity: Granularity = None,
     propagator: Propagator = "",
     discover: Discover = 5,
     embedder: Embedder = "",
@@ -145,7 +148,7 @@ def stream(
         takers = _shows(stack, http, show, status)
         opened = partial(open_live, source, reconnect=reconnect, give_up_s=give_up, notice=note)
         live = None if stored else stack.enter_context(opened())
-        steps = LiveSession(segmenter, chosen, budget_ms=budget_ms, notice=note)
+        steps = LiveSession(dialled(segmenter, granularity), chosen, budget_ms=budget_ms, notice=note)
         steps.warm_up()
         if live is None:  # a file begins when it is opened
             live = stack.enter_context(opened())

@@ -15,6 +15,7 @@ from som_agent.cli.options import (
     Embedder,
     End,
     Every,
+    Granularity,
     Json,
     Labels,
     LabelScheme,
@@ -23,6 +24,7 @@ from som_agent.cli.options import (
     Segmenter,
     Size,
     Start,
+    dialled,
     place,
     settings,
 )
@@ -37,6 +39,7 @@ def track(
         Path, typer.Option("-o", "--out", parser=place, metavar="FOLDER", help="The run's folder.")
     ],
     segmenter: Segmenter = "hierarchy",
+    granularity: Granularity = None,
     propagator: Propagator = "",
     discover: Discover = 5,
     embedder: Embedder = "",
@@ -59,7 +62,8 @@ def track(
 
     refuse_to_overwrite(out / VIDEO_FILE, video)  # a run says so too, but only once the segmenter is loaded
     session = Session(
-        segmenter, settings(max_marks, labels, draw, alpha, size, propagator, discover, embedder)
+        dialled(segmenter, granularity),
+        settings(max_marks, labels, draw, alpha, size, propagator, discover, embedder),
     )
     with (
         open_video(video, start=start, end=end, every=every) as source,

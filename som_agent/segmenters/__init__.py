@@ -1,13 +1,11 @@
 """Frame → regions.
 
 A segmenter is named by a short text, `labels:masks/` for example, or is any object with `segment`; see
-`Segmenter`.
+`Segmenter`. `registry` has the table of all that have names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from som_agent.errors import SegmenterError
@@ -20,113 +18,80 @@ if TYPE_CHECKING:
 __all__ = ["Segmenter", "load_finder", "load_prompted", "load_segmenter", "segmenter_names"]
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A row of the registry: what follows the colon ("" for nothing), one phrase of help, how to make it."""
-
-    argument: str
-    phrase: str
-    make: Callable[[str, str | None], Segmenter]
-
-
-def _hierarchy(argument: str, device: str | None) -> Segmenter:
-    from som_agent.segmenters.hierarchy import HierarchySegmenter
-
-    return HierarchySegmenter()
-
-
-def _labels(argument: str, device: str | None) -> Segmenter:
-    from som_agent.segmenters.labels import LabelsSegmenter
-
-    return LabelsSegmenter(argument)
-
-
-def _sam(argument: str, device: str | None) -> Segmenter:
-    from som_agent.segmenters.sam import SamSegmenter
-
-    return SamSegmenter(argument, device=device)
-
-
-def _hf(argument: str, device: str | None) -> Segmenter:
-    from som_agent.segmenters.hf import HfSegmenter
-
-    return HfSegmenter(argument, device=device)
-
-
-_REGISTRY = {
-    "hierarchy": _Entry("", "the embedded default: a watershed hierarchy, no weights needed", _hierarchy),
-    "labels": _Entry("DIR", "ready-made masks: index PNGs or COCO RLE lists in a folder", _labels),
-    "sam": _Entry("CHECKPOINT", "a Segment Anything checkpoint file (.pth), any size of ViT", _sam),
-    "hf": _Entry("REPO_OR_DIR", "SAM, SAM-HQ, SAM 2, EdgeTAM or SAM 3 tracker of transformers", _hf),
-}
-
-
 def segmenter_names() -> dict[str, str]:
     """The known segmenters: how each is written → one phrase of what it is."""
-    return {
-        name + (f":{entry.argument}" if entry.argument else ""): entry.phrase
-        for name, entry in _REGISTRY.items()
-    }
+    from som_agent.segmenters.registry import forms
+
+    return forms()
 
 
-def load_segmenter(spec: str | Segmenter, *, device: str | None = None) -> Segmenter:
+def load_segmenter(
+    spec: str | Segmenter, *, device: str | None = None, granularity: float | None = None
+) -> Segmenter:
     """The segmenter of a name; a ready segmenter is handed back as it is.
 
     Args:
-        spec: `hierarchy`, `labels:DIR`, `sam:CHECKPOINT`, `hf:REPO_OR_DIR`, or an object with `name` and
-            `segment`.
+        spec: a name such as `hierarchy` or `sam:CHECKPOINT`, see `segmenter_names`; or an object with `name`
+            and `segment`.
         device: where a network runs, `cuda:0` for example; None takes the first GPU or the CPU.
+        granularity: 0 (coarse) to 1 (fine), see `granularity`; None takes the segmenter's own.
 
     Raises:
-        SegmenterError: an unknown name, a missing argument, or files that the segmenter cannot use.
-        InputError: a device that is not there.
+        SegmenterError: an unknown name, a missing argument, files that the segmenter cannot use, or a
+            granularity for a segmenter that has none or is there already.
+        InputError: a device that is not there, or a granularity that is not from 0 to 1.
     """
-    if not isinstance(spec, str):
-        if callable(getattr(spec, "segment", None)) and isinstance(getattr(spec, "name", None), str):
-            return spec
+    from som_agent.segmenters.granularity import checked
+    from som_agent.segmenters.registry import made
+
+    dial = checked(granularity)
+    if isinstance(spec, str):
+        segmenter: Segmenter = made(spec, device=device, granularity=dial)
+        return segmenter
+    if not (callable(getattr(spec, "segment", None)) and isinstance(getattr(spec, "name", None), str)):
         raise SegmenterError(
             f"a segmenter is a name or an object with `name` and `segment(frame)`, not {type(spec).__name__}"
         )
-    name, colon, argument = spec.partition(":")
-    entry = _REGISTRY.get(name)
-    if entry is None:
-        known = "; ".join(f"{form} ({phrase})" for form, phrase in segmenter_names().items())
-        raise SegmenterError(f"unknown segmenter {spec!r}; known: {known}")
-    if entry.argument and not argument:
-        raise SegmenterError(
-            f"segmenter {spec!r} lacks its argument: write {name}:{entry.argument}, {entry.phrase}"
-        )
-    if colon and not entry.argument:
-        raise SegmenterError(f"segmenter {name!r} takes no argument, got {spec!r}")
-    return entry.make(argument, device)
+    if dial is not None:
+        raise SegmenterError(f"segmenter {spec.name!r} is loaded already: its granularity is its own")
+    return spec
 
 
-def load_prompted(spec: str | Segmenter | Prompted, *, device: str | None = None) -> Prompted:
-    """The segmenter of a name, one that can be pointed at: `hierarchy`, `sam:CHECKPOINT` or `hf:REPO_OR_DIR`.
+def load_prompted(
+    spec: str | Segmenter | Prompted, *, device: str | None = None, granularity: float | None = None
+) -> Prompted:
+    """The segmenter of a name, one that can be pointed at: `hierarchy` or `sam:CHECKPOINT` for example.
 
     Args:
         spec: as for `load_segmenter`, or an object with `name` and `prompted`.
         device: as for `load_segmenter`.
+        granularity: as for `load_segmenter`.
 
     Raises:
         SegmenterError: as `load_segmenter`, or a segmenter that takes no prompts.
-        InputError: a device that is not there.
+        InputError: as `load_segmenter`.
     """
-    segmenter = load_segmenter(spec, device=device) if isinstance(spec, str) else spec
+    from som_agent.segmenters.registry import able
+
+    segmenter: object = spec
+    if isinstance(spec, str):
+        segmenter = load_segmenter(spec, device=device, granularity=granularity)
     if not callable(getattr(segmenter, "prompted", None)):
         name = getattr(segmenter, "name", type(segmenter).__name__)
-        raise SegmenterError(f"segmenter {name!r} takes no points or boxes; hierarchy, sam: and hf: do")
+        raise SegmenterError(
+            f"segmenter {name!r} takes no points or boxes; these do: {'; '.join(able('points'))}"
+        )
     return segmenter  # type: ignore[return-value]  # it was just looked at
 
 
 def load_finder(
     spec: str | Finder, *, masks: str | Prompted = "hierarchy", device: str | None = None
 ) -> Finder:
-    """What finds things by phrases: `hf:REPO_OR_DIR` of Grounding DINO or of SAM 3.
+    """What finds things by phrases: `hf:REPO_OR_DIR` of Grounding DINO or of SAM 3, or `seem:CHECKPOINT`.
 
     Args:
         spec: the name, or an object with `name` and `find`, which is handed back as it is.
-        masks: what cuts things out of the boxes of Grounding DINO, see `load_prompted`; SAM 3 needs none.
+        masks: what cuts things out of the boxes of Grounding DINO, see `load_prompted`; the others need none.
         device: as for `load_segmenter`.
 
     Raises:
@@ -135,18 +100,20 @@ def load_finder(
     """
     if not isinstance(spec, str):
         return spec
-    from transformers import AutoConfig
+    from som_agent.segmenters.registry import able, entry_of, family_of, made
 
-    from som_agent.pretrained import load_pretrained, local_or_hub
-    from som_agent.segmenters.text import DINO_TYPES, SAM3_TYPES, DinoFinder, Sam3Finder
+    known = "; ".join(able("text"))
+    if spec.partition(":")[0] not in {form.partition(":")[0] for form in able("text")}:
+        raise SegmenterError(f"unknown finder {spec!r}; these find by phrases: {known}")
+    entry, argument = entry_of(spec)
+    family = family_of(entry, argument)
+    if "text" not in family.can:
+        raise SegmenterError(f"{spec} is {family.title}, which finds nothing by phrases; these do: {known}")
+    if entry.name != "hf":
+        finder: Finder = made(spec, device=device)
+        return finder
+    from som_agent.segmenters.text import DINO_TYPES, DinoFinder, Sam3Finder
 
-    name, _, source = spec.partition(":")
-    if name != "hf" or not source:
-        raise SegmenterError(f"unknown finder {spec!r}; write hf:REPO_OR_DIR of Grounding DINO or SAM 3")
-    kind = load_pretrained(AutoConfig, local_or_hub(source, SegmenterError), SegmenterError).model_type
-    if kind in SAM3_TYPES:
-        return Sam3Finder(source, device=device)
-    if kind in DINO_TYPES:
-        return DinoFinder(source, load_prompted(masks, device=device), device=device)
-    known = ", ".join([*DINO_TYPES, *SAM3_TYPES])
-    raise SegmenterError(f"{spec} is a {kind} network; finding by phrases works with {known}")
+    if set(family.types) <= set(DINO_TYPES):
+        return DinoFinder(argument, load_prompted(masks, device=device), device=device)
+    return Sam3Finder(argument, device=device)

@@ -21,6 +21,7 @@ from som_agent.appearance import surface_colors
 from som_agent.errors import SegmenterError
 from som_agent.regions import BoolArray, FloatArray, IntArray, Regions
 from som_agent.segmenters.best_region import best_region
+from som_agent.segmenters.granularity import checked, finer
 from som_agent.segmenters.prompts import Prompt
 from som_agent.video.frame import Frame
 
@@ -28,6 +29,8 @@ __all__ = ["HierarchySegmenter"]
 
 ATOMS = 160
 """Leaves of the tree."""
+REGIONS = 32
+"""The proposed cut has at most so many regions, before the smallest are left out."""
 BLUR_PX = 1.5
 BASIN_PX = 7
 """Side of the window in which a basin's floor is the lowest point of the gradient."""
@@ -57,6 +60,21 @@ class _Edges:
         return cls(unique // n, unique % n, mean, total)
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """What is proposed: the most regions, the weakest border that divides, the smallest share of a region."""
+
+    regions: int
+    least_contrast: float = LEAST_CONTRAST
+    smallest_share: float = SMALLEST_SHARE
+
+    @classmethod
+    def of(cls, granularity: float) -> _Cut:
+        """A quarter of the regions at 0, four times as many at 1, and thresholds to match."""
+        factor = finer(granularity, 4)
+        return cls(round(REGIONS * factor), LEAST_CONTRAST / factor, SMALLEST_SHARE / factor)
+
+
 class HierarchySegmenter:
     """Frame → the tree of regions, a cut of at most `regions` of them proposed.
 
@@ -66,14 +84,21 @@ class HierarchySegmenter:
     Args:
         regions: how many regions the proposed cut has at most, before the smallest are left out. Raising it
             splits objects into their parts, lowering it joins neighbours of similar colour.
+        granularity: 0 (coarse) to 1 (fine) sets the number of regions, instead of `regions`, and how weak a
+            border and how small a region may be. 0.5 is as without it.
+
+    Raises:
+        SegmenterError: less than one region.
+        InputError: a granularity that is not from 0 to 1.
     """
 
     name = "hierarchy"
 
-    def __init__(self, regions: int = 32) -> None:
+    def __init__(self, regions: int = REGIONS, *, granularity: float | None = None) -> None:
         if regions < 1:
             raise SegmenterError(f"hierarchy: regions must be at least 1, got {regions}")
-        self.regions = regions
+        dial = checked(granularity)
+        self._cut = _Cut(regions) if dial is None else _Cut.of(dial)
         self._looked: tuple[Frame, Regions] | None = None
 
     def segment(self, frame: Frame) -> Regions:
@@ -120,7 +145,7 @@ class HierarchySegmenter:
         graph = _graph(higra, count, edges)
         strength = (edges.strength + 0.5 * contrast) * smaller
         linkage = higra.binary_partition_tree_average_linkage(graph, strength, edges.length)
-        return _tree_regions(atoms, _Tree.build(count, *linkage), self.regions)
+        return _tree_regions(atoms, _Tree.build(count, *linkage), self._cut)
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The region of any level that a prompt points at; see `Prompted.prompted` and `best_region`."""
@@ -245,7 +270,7 @@ class _Tree:
         return label[: self.leaves]
 
 
-def _tree_regions(atoms: IntArray, tree: _Tree, regions: int) -> Regions:
+def _tree_regions(atoms: IntArray, tree: _Tree, cut: _Cut) -> Regions:
     """All nodes of the tree as regions, coarse to fine, those of the cut proposed."""
     nodes, leaves = len(tree.parents), tree.leaves
     members = np.zeros((nodes, leaves + 1), bool)
@@ -254,8 +279,8 @@ def _tree_regions(atoms: IntArray, tree: _Tree, regions: int) -> Regions:
         members[tree.parents[v]] |= members[v]
     areas = members @ np.bincount(atoms.ravel() + 1, minlength=leaves + 1)
     proposed = np.zeros(nodes, bool)
-    proposed[tree.cut(regions, LEAST_CONTRAST)] = True
-    proposed &= areas >= SMALLEST_SHARE * atoms.size
+    proposed[tree.cut(cut.regions, cut.least_contrast)] = True
+    proposed &= areas >= cut.smallest_share * atoms.size
     # A node's level is the logarithm of how many regions are left when it merges into its parent.
     merges = np.sort(tree.heights[leaves:])
     left = len(merges) - np.searchsorted(merges, tree.heights[tree.parents]) + 1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from som_agent.errors import SegmenterError
+from som_agent.errors import InputError, SegmenterError
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.hierarchy import HierarchySegmenter
 from som_agent.video import Frame, read_image
@@ -135,6 +135,17 @@ def test_wrong_values_and_the_missing_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "higra", None)
     with pytest.raises(SegmenterError, match=r"Higra.*labels:DIR"):
         segment(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_the_dial_goes_from_few_regions_to_many(table):
+    _, image = table
+    found = [segment(image, granularity=dial) for dial in (0, 0.5, 1)]
+    proposed = [int(regions.proposed.sum()) for regions in found]
+    assert proposed[0] < proposed[1] < proposed[2]
+    assert proposed[0] <= 8
+    np.testing.assert_array_equal(found[1].proposed, segment(image).proposed)
+    with pytest.raises(InputError, match="got 2"):
+        HierarchySegmenter(granularity=2)
 
 
 def test_its_name():

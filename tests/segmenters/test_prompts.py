@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -127,7 +129,7 @@ def test_a_frame_is_looked_at_once(checkpoints, tmp_path, kind, monkeypatch):
     first = [segmenter.prompted(one, prompt) for prompt in PROMPTS.values()]
     assert len(looks) == 1
     if kind != "hierarchy":
-        segmenter._points_per_side = 2
+        segmenter._rules = dataclasses.replace(segmenter._rules, points_per_side=2)
         segmenter.segment(one)
         assert len(looks) == 1
     flipped = segmenter.prompted(other, PROMPTS["point"])

@@ -214,10 +214,10 @@ def test_bad_names_are_one_clear_line(tmp_path, dino_folder):
     labels.mkdir()
     (labels / "a.json").write_text("[]")
     cases = [
-        ("dino", {}, "unknown finder 'dino'; write hf:"),
-        ("hf:", {}, "unknown finder"),
+        ("dino", {}, "unknown finder 'dino'; these find by phrases: .*Grounding DINO"),
+        ("hf:", {}, "lacks its argument"),
         (f"hf:{tmp_path / 'none'}", {}, "there is no folder"),
-        (f"hf:{bert}", {}, "is a bert network; finding by phrases works with grounding-dino"),
+        (f"hf:{bert}", {}, "is a bert network; these work: .*Grounding DINO"),
         (f"hf:{other}", {}, "do not fit its configuration"),
         (f"hf:{dino_folder}", {"masks": f"labels:{labels}"}, "takes no points or boxes"),
         (f"hf:{dino_folder}", {"masks": object()}, "'object' takes no points or boxes"),
