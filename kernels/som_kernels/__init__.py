@@ -9,6 +9,7 @@ Coordinates are x, y in pixels; boxes are x0, y0, x1, y1 with x1 and y1 one past
 """
 
 from som_kernels._dispatch import Backend
+from som_kernels.deformable_attention import deformable_attention
 from som_kernels.distance_transform import distance_transform
 from som_kernels.encode_rle import encode_rle
 from som_kernels.inscribed_circles import inscribed_circles
@@ -34,6 +35,7 @@ __all__ = [
     "RegionStats",
     "Resize",
     "SelectedMasks",
+    "deformable_attention",
     "distance_transform",
     "encode_rle",
     "inscribed_circles",

@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,38 +18,46 @@ __all__ = [
     "indices",
     "instance",
     "label_range",
+    "no_gradient",
     "no_nan",
     "order_indices",
+    "pair",
     "same",
     "shown",
     "sides",
+    "size",
     "tensor",
 ]
 
 
 LARGEST_SIDE = 65535
 LARGEST_COUNT = 2**31 - 1
+COUNTS = {"N", "B", "Q"}  # axes of a layout that may be empty
 LONGEST = 80  # characters of a value in an error
 
 
-def tensor(name: str, value: object, dtype: torch.dtype, layout: str) -> torch.Tensor:
-    """The value, if it is a tensor of this type and layout, such as `"H, W"` or `"N, H, W"`.
+def tensor(
+    name: str, value: object, dtype: torch.dtype | tuple[torch.dtype, ...], layout: str
+) -> torch.Tensor:
+    """The value, if it is a tensor of this type, or of one of these, and layout, such as `"N, H, W"`.
 
-    `H` and `W` must be at least 1; a number in the layout is the only size allowed there.
+    Sizes must be at least 1, but for `N`, `B` and `Q`, how many there are of something; a number in the
+    layout is the only size allowed there.
 
     Raises:
         TypeError: no tensor, or one of another dtype.
         ValueError: another shape, or a picture without pixels.
     """
-    wanted = str(dtype).removeprefix("torch.")
+    dtypes = dtype if isinstance(dtype, tuple) else (dtype,)
+    wanted = " or ".join(str(one).removeprefix("torch.") for one in dtypes)
     instance(name, value, torch.Tensor, f"a torch.Tensor of {wanted}")
     assert isinstance(value, torch.Tensor)
-    if value.dtype != dtype:
+    if value.dtype not in dtypes:
         msg = f"`{name}` must be {wanted}, got {str(value.dtype).removeprefix('torch.')}"
         raise TypeError(msg)
     axes = layout.split(", ")
     fits = value.ndim == len(axes) and all(
-        size == int(axis) if axis.isdigit() else size > 0 or axis == "N"
+        size == int(axis) if axis.isdigit() else size > 0 or axis in COUNTS
         for axis, size in zip(axes, value.shape, strict=True)
     )
     if not fits:
@@ -104,6 +113,35 @@ def count(name: str, value: object) -> int:
         msg = f"`{name}` must be at most {LARGEST_COUNT}, got {number}"
         raise ValueError(msg)
     return number
+
+
+def pair(name: str, value: Any, what: str) -> tuple[Any, Any]:
+    """The two parts of a value; TypeError, which calls them `what`, unless it has as many."""
+    if not isinstance(value, Sequence | torch.Tensor) or isinstance(value, str) or len(value) != 2:
+        msg = f"`{name}` must have two {what} each, got {shown(value)}"
+        raise TypeError(msg)
+    return value[0], value[1]
+
+
+def size(name: str, value: Sequence[int]) -> tuple[int, int]:
+    """Height and width.
+
+    Raises:
+        TypeError: not two whole numbers.
+        ValueError: one below 1, or beyond 32 bits.
+    """
+    h, w = (count(name, side) for side in pair(name, value, "sides"))
+    if min(h, w) < 1:
+        msg = f"`{name}` must be at least 1x1, got {h}x{w}"
+        raise ValueError(msg)
+    return h, w
+
+
+def no_gradient(name: str, value: torch.Tensor) -> None:
+    """Raise ValueError where gradients are wanted, because none would come."""
+    if value.requires_grad and torch.is_grad_enabled():
+        msg = f"`{name}` must not want gradients, which do not pass here: call under torch.no_grad()"
+        raise ValueError(msg)
 
 
 def finite(name: str, value: object) -> float:

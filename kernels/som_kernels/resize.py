@@ -85,10 +85,10 @@ class Resize:
             TypeError: a size that is not two whole numbers, or a step that is not two sizes.
             ValueError: a size below 1, or a part larger than the whole.
         """
-        size = first = _size("source", source)
+        size = first = _check.size("source", source)
         rows, columns = (np.eye(side) for side in size)
         for step in steps:
-            whole, part = (_size("steps", side) for side in _pair("steps", step, "sizes"))
+            whole, part = (_check.size("steps", side) for side in _check.pair("steps", step, "sizes"))
             if part[0] > whole[0] or part[1] > whole[1]:
                 msg = f"`steps` must keep a part of at most {_plain(whole)}, got {_plain(part)}"
                 raise ValueError(msg)
@@ -105,7 +105,11 @@ class Resize:
 
         Sizes and errors are those of `steps`.
         """
-        padded, inner, size = _size("padded", padded), _size("inner", inner), _size("size", size)
+        padded, inner, size = (
+            _check.size("padded", padded),
+            _check.size("inner", inner),
+            _check.size("size", size),
+        )
         return cls.steps(source, (padded, inner), (size, size))
 
     def to(self, device: torch.device) -> Resize:
@@ -126,21 +130,6 @@ def _bilinear(source: int, size: int) -> npt.NDArray[np.float64]:
     np.add.at(matrix, (row, left), 1 - share)
     np.add.at(matrix, (row, right), share)
     return matrix
-
-
-def _size(name: str, value: Sequence[int]) -> tuple[int, int]:
-    h, w = (_check.count(name, side) for side in _pair(name, value, "sides"))
-    if min(h, w) < 1:
-        msg = f"`{name}` must be at least 1x1, got {h}x{w}"
-        raise ValueError(msg)
-    return h, w
-
-
-def _pair(name: str, value: Any, what: str) -> tuple[Any, Any]:
-    if not isinstance(value, Sequence | torch.Tensor) or isinstance(value, str) or len(value) != 2:
-        msg = f"`{name}` must have two {what} each, got {_check.shown(value)}"
-        raise TypeError(msg)
-    return value[0], value[1]
 
 
 def _plain(size: tuple[int, int]) -> str:

@@ -8,9 +8,8 @@ import torch
 
 from som_kernels import _check
 from som_kernels._dispatch import Backend
-from som_kernels.measure_logits import measure_logits
+from som_kernels.candidates import shortlist, unlike_boxes, without_specks
 from som_kernels.pack_masks import PackedMasks
-from som_kernels.remove_small_regions import Speck, remove_small_regions
 from som_kernels.resize import Resize
 from som_kernels.threshold_logits import threshold_logits
 
@@ -68,39 +67,23 @@ def select_masks(
         TypeError: tensors not of float32, or a threshold that is no number.
         ValueError: other shapes, two devices, a resizing for another size, or a threshold out of its range.
     """
-    _check.tensor("logits", logits, torch.float32, "N, H, W")
-    _check.tensor("scores", scores, torch.float32, "N")
-    _check.same("length", ("logits", "scores"), (len(logits), len(scores)))
-    _check.same("device", ("logits", "scores"), (logits.device, scores.device))
-    _check.finite("score_threshold", score_threshold)
-    _check.between("stability_threshold", stability_threshold, 0, 1)
     _check.between("box_iou_threshold", box_iou_threshold, 0, 1)
     min_area = _check.count("min_area", min_area)
-
-    indices = (scores > score_threshold).nonzero()[:, 0]
-    measures = measure_logits(
-        logits, chosen=indices, cutoff=cutoff, offset=offset, resize=resize, backend=backend
+    indices, stability, boxes = shortlist(
+        logits,
+        scores,
+        resize=resize,
+        cutoff=cutoff,
+        offset=offset,
+        score_threshold=score_threshold,
+        stability_threshold=stability_threshold,
+        backend=backend,
     )
-    stable = measures.stability >= stability_threshold
-    indices, stability, boxes = indices[stable], measures.stability[stable], measures.boxes[stable]
-    keep = _unlike(boxes, scores[indices], box_iou_threshold)
+    keep = unlike_boxes(boxes, scores[indices], box_iou_threshold)
     indices, stability = indices[keep], stability[keep]
     masks = threshold_logits(logits, chosen=indices, cutoff=cutoff, resize=resize, backend=backend)
     if min_area:
-        what: Speck
-        untouched = torch.ones(len(masks), dtype=torch.bool, device=logits.device)
-        for what in ("holes", "islands"):
-            masks, changed = remove_small_regions(masks, min_area, what, backend=backend)
-            untouched &= ~changed
-        keep = _unlike(masks.boxes, untouched.float(), box_iou_threshold)
+        masks, untouched = without_specks(masks, min_area, backend=backend)
+        keep = unlike_boxes(masks.boxes, untouched.float(), box_iou_threshold)
         masks, indices, stability = masks[keep], indices[keep], stability[keep]
     return SelectedMasks(masks, indices, stability)
-
-
-def _unlike(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-    """Suppression by boxes as SAM does it: its boxes end on their last pixel, not one past it."""
-    from torchvision.ops import nms
-
-    inclusive = boxes - torch.tensor([0, 0, 1, 1], dtype=torch.int32, device=boxes.device)
-    keep: torch.Tensor = nms(inclusive.float(), scores, iou_threshold)
-    return keep

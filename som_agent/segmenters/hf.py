@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 from som_agent.errors import SegmenterError
 from som_agent.pretrained import check_backbone, load_pretrained, local_or_hub, pick_device
 from som_agent.regions import BoolArray, Regions
-from som_agent.segmenters.everything import Cutoffs, Steps, grid_points, regions_of_everything
+from som_agent.segmenters.crops import Crop, crops
+from som_agent.segmenters.everything import Steps, View, regions_of_views
 from som_agent.segmenters.prompts import Prompt
+from som_agent.segmenters.rules import Everything
+from som_agent.segmenters.running import Precision, casting, compile_encoder
 from som_agent.video.frame import Frame
 from som_kernels import Resize, threshold_logits
 
@@ -53,16 +56,15 @@ class HfSegmenter:
         source: a folder written by `save_pretrained` (network and image processor), or `ORG/NAME` of the hub.
             Video checkpoints (SAM 2, EdgeTAM, SAM 3) give their picture network.
         device: where it runs; None takes the first GPU or the CPU.
-        points_per_side: points along each side of the grid. More find smaller things and take longer.
-        points_per_batch: points that go through the network at once. More take more memory.
-        pred_iou_thresh: masks that the network itself scores lower are left out; None takes its authors'
-            cutoff.
-        stability_score_thresh: masks that change more than this with the cutoff are left out.
+        precision: what the network multiplies in. `float32` gives the masks of transformers.
+        compile: whether the image encoder is compiled at its first frame; see `compile_encoder`.
+        everything: the rules of everything mode, `points_per_side=16` for example; see `Everything`. Without
+            `pred_iou_thresh` it is the one that the network's authors set.
 
     Raises:
         SegmenterError: nothing of that name, damaged files, or a network of another kind.
         MissingExtraError: EdgeTAM without its extra.
-        InputError: a device that is not there.
+        InputError: a device that is not there, or an option out of its range.
     """
 
     def __init__(
@@ -70,10 +72,9 @@ class HfSegmenter:
         source: str,
         *,
         device: str | None = None,
-        points_per_side: int = 32,
-        points_per_batch: int = 64,
-        pred_iou_thresh: float | None = None,
-        stability_score_thresh: float = 0.95,
+        precision: Precision = "float32",
+        compile: bool | str = False,
+        **everything: Any,
     ) -> None:
         from transformers import AutoConfig, AutoImageProcessor, AutoModelForMaskGeneration
         from transformers.models.auto.modeling_auto import MODEL_FOR_MASK_GENERATION_MAPPING_NAMES
@@ -87,7 +88,10 @@ class HfSegmenter:
                 f"{self.name} is a {config.model_type} network; mask generation works with {known}"
             )
         check_backbone(self.name, config.model_type)
-        self.device = pick_device(device)
+        by_authors = _IOU_CUTOFF.get(config.model_type, _IOU_CUTOFF_LATER)
+        self._rules = Everything(**{"pred_iou_thresh": by_authors, **everything})
+        self.device, self._precision = pick_device(device), precision
+        casting(self.device, precision)
         self._processor = load_pretrained(AutoImageProcessor, where, SegmenterError)
         # transformers 5.23 does not find the tracker inside a whole SAM 3 and would make its weights up.
         renamed = {"key_mapping": {r"^tracker_model\.": ""}} if config.model_type == "sam3_video" else {}
@@ -95,12 +99,7 @@ class HfSegmenter:
             AutoModelForMaskGeneration, where, SegmenterError, output_loading_info=True, **renamed
         )
         self._model = model.eval().to(self.device)
-        by_authors = _IOU_CUTOFF.get(config.model_type, _IOU_CUTOFF_LATER)
-        self._cutoffs = Cutoffs(
-            by_authors if pred_iou_thresh is None else pred_iou_thresh, stability_score_thresh
-        )
-        self._points_per_side = points_per_side
-        self._points_per_batch = points_per_batch
+        compile_encoder(self._model.vision_encoder, compile)
         self._looked: _Look | None = None
 
     def segment(self, frame: Frame) -> Regions:
@@ -108,8 +107,8 @@ class HfSegmenter:
         import torch
 
         with torch.inference_mode():
-            look = self._look(frame)
-            return regions_of_everything(self._proposals(look), look.steps, self._cutoffs)
+            views = map(self._view, crops(frame, self._rules))
+            return regions_of_views(views, frame.image.shape[:2], self._rules)
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -132,7 +131,8 @@ class HfSegmenter:
                 box = torch.tensor(prompt.box, device=self.device) * scale.repeat(2)
                 given["input_boxes"] = box[None, None]
             one_point = prompt.box is None and len(prompt.points) == 1
-            output = self._model(**look.features, **given, multimask_output=one_point)
+            with casting(self.device, self._precision):
+                output = self._model(**look.features, **given, multimask_output=one_point)
             logits, best = output.pred_masks[0, 0].float(), output.iou_scores[0, 0].argmax()
             resize = Resize.steps(logits.shape[1:], *look.steps)
             mask = threshold_logits(logits, chosen=best[None], resize=resize).unpack()[0]
@@ -155,22 +155,29 @@ class HfSegmenter:
             steps: Steps = ((whole, seen), (size, size))
         else:
             seen, steps = whole, ((size, size),)
-        embeddings = self._model.get_image_embeddings(pixels)
+        with casting(self.device, self._precision):
+            embeddings = self._model.get_image_embeddings(pixels)
         features: dict[str, Any] = {"image_embeddings": embeddings}
         if isinstance(embeddings, tuple):  # SAM-HQ also uses the early layers
             features = {"image_embeddings": embeddings[0], "intermediate_embeddings": embeddings[1]}
         return _Look(frame, features, seen, steps)
 
-    def _proposals(self, look: _Look) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _view(self, crop: Crop) -> View:
+        """What the network answers at the points of a crop."""
+        look = self._look(crop.frame)
+        return View(crop.box, self._proposals(look, crop.layer), look.steps)
+
+    def _proposals(self, look: _Look, layer: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Logits and estimated IoU of the masks of each batch of points."""
         import torch
 
-        points = grid_points(self._points_per_side, look.seen).to(self.device)
-        for batch in torch.split(points, self._points_per_batch):
-            output = self._model(
-                **look.features,
-                input_points=batch[None, :, None, :],
-                input_labels=torch.ones(1, len(batch), 1, dtype=torch.int64, device=self.device),
-                multimask_output=True,
-            )
+        points = self._rules.points(layer, look.seen).to(self.device, torch.float32)
+        for batch in torch.split(points, self._rules.points_per_batch):
+            with casting(self.device, self._precision):
+                output = self._model(
+                    **look.features,
+                    input_points=batch[None, :, None, :],
+                    input_labels=torch.ones(1, len(batch), 1, dtype=torch.int64, device=self.device),
+                    multimask_output=True,
+                )
             yield output.pred_masks[0].flatten(0, 1), output.iou_scores[0].flatten()

@@ -16,8 +16,11 @@ import numpy as np
 from som_agent.errors import SegmenterError
 from som_agent.pretrained import pick_device
 from som_agent.regions import BoolArray, Regions
-from som_agent.segmenters.everything import Cutoffs, grid_points, regions_of_everything
+from som_agent.segmenters.crops import Crop, crops
+from som_agent.segmenters.everything import View, regions_of_views
 from som_agent.segmenters.prompts import Prompt
+from som_agent.segmenters.rules import Everything
+from som_agent.segmenters.running import Precision, casting, compile_encoder, input_dtype
 from som_agent.segmenters.weights import load_state
 from som_agent.video.frame import Frame
 
@@ -37,14 +40,13 @@ class SamSegmenter:
     Args:
         checkpoint: a file of weights as the authors publish them (`sam_vit_b_01ec64.pth`).
         device: where it runs; None takes the first GPU or the CPU.
-        points_per_side: points along each side of the grid. More find smaller things and take longer.
-        points_per_batch: points that go through the decoder at once. More take more memory.
-        pred_iou_thresh: masks that the network itself scores lower are left out.
-        stability_score_thresh: masks that change more than this with the cutoff are left out.
+        precision: what the network multiplies in. `float32` gives the original's masks.
+        compile: whether the image encoder is compiled at its first frame; see `compile_encoder`.
+        everything: the rules of everything mode, `points_per_side=16` for example; see `Everything`.
 
     Raises:
         SegmenterError: the file is missing, damaged or of another network.
-        InputError: a device that is not there.
+        InputError: a device that is not there, or an option out of its range.
     """
 
     def __init__(
@@ -52,31 +54,28 @@ class SamSegmenter:
         checkpoint: str | Path,
         *,
         device: str | None = None,
-        points_per_side: int = 32,
-        points_per_batch: int = 64,
-        pred_iou_thresh: float = 0.88,
-        stability_score_thresh: float = 0.95,
+        precision: Precision = "float32",
+        compile: bool | str = False,
+        **everything: Any,
     ) -> None:
         from segment_anything import SamPredictor
 
         self.name = f"sam:{checkpoint}"
+        self._rules = Everything(**everything)
+        self._device, self._precision = pick_device(device), precision
+        casting(self._device, precision)
         weights = load_state(checkpoint, self.name)
-        self._predictor = SamPredictor(_build(weights, self.name).to(pick_device(device)))
-        self._points_per_side = points_per_side
-        self._points_per_batch = points_per_batch
-        self._cutoffs = Cutoffs(pred_iou_thresh, stability_score_thresh)
+        self._predictor = SamPredictor(_build(weights, self.name).to(self._device))
+        compile_encoder(self._predictor.model.image_encoder, compile)
         self._looked: Frame | None = None
 
     def segment(self, frame: Frame) -> Regions:
         """The masks of everything, largest first; see `Segmenter`."""
         import torch
 
-        predictor, size = self._predictor, frame.image.shape[:2]
         with torch.inference_mode():
-            self._look(frame)
-            padded = (predictor.model.image_encoder.img_size,) * 2
-            steps = ((padded, predictor.input_size), (size, size))
-            return regions_of_everything(self._proposals(), steps, self._cutoffs)
+            views = map(self._view, crops(frame, self._rules))
+            return regions_of_views(views, frame.image.shape[:2], self._rules)
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -89,38 +88,70 @@ class SamSegmenter:
         prompt.check(frame)
         with torch.inference_mode():
             self._look(frame)
-            masks, scores, _ = self._predictor.predict(
-                np.array(prompt.points) if prompt.points else None,
-                np.array(prompt.labels) if prompt.points else None,
-                None if prompt.box is None else np.array(prompt.box),
-                multimask_output=prompt.box is None and len(prompt.points) == 1,
-            )
-        mask: BoolArray = masks[scores.argmax()]
+            with casting(self._device, self._precision):
+                masks, scores, _ = self._predictor.predict_torch(
+                    *self._points(prompt),
+                    self._box(prompt),
+                    multimask_output=prompt.box is None and len(prompt.points) == 1,
+                )
+            mask: BoolArray = masks[0, scores[0].argmax()].cpu().numpy()
         return mask
+
+    def _points(self, prompt: Prompt) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Its points as the network sees them, `[1, n, 2]`, and their labels, `[1, n]`."""
+        import torch
+
+        if not prompt.points:
+            return None, None
+        predictor = self._predictor
+        points = predictor.transform.apply_coords(np.array(prompt.points), predictor.original_size)
+        labels = torch.tensor(prompt.labels, device=self._device)
+        return torch.as_tensor(points, dtype=torch.float32, device=self._device)[None], labels[None]
+
+    def _box(self, prompt: Prompt) -> torch.Tensor | None:
+        """Its box as the network sees it, `[1, 4]`."""
+        import torch
+
+        if prompt.box is None:
+            return None
+        predictor = self._predictor
+        box = predictor.transform.apply_boxes(np.array(prompt.box), predictor.original_size)
+        return torch.as_tensor(box, dtype=torch.float32, device=self._device)
 
     def _look(self, frame: Frame) -> None:
         """Have the frame encoded, once."""
         if self._looked is not frame:
-            self._predictor.set_image(np.ascontiguousarray(frame.image))
+            with casting(self._device, self._precision):
+                self._predictor.set_image(np.ascontiguousarray(frame.image))
             self._looked = frame
 
-    def _proposals(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _view(self, crop: Crop) -> View:
+        """What the network answers at the points of a crop."""
+        self._look(crop.frame)
+        predictor, size = self._predictor, crop.frame.image.shape[:2]
+        padded = (predictor.model.image_encoder.img_size,) * 2
+        steps = ((padded, predictor.input_size), (size, size))
+        return View(crop.box, self._proposals(crop.layer), steps)
+
+    def _proposals(self, layer: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Logits and estimated IoU of the masks of each batch of points of the picture that was set."""
         import torch
 
         predictor, model = self._predictor, self._predictor.model
         embedding, position = predictor.get_image_embedding(), model.prompt_encoder.get_dense_pe()
-        points = grid_points(self._points_per_side, predictor.input_size).to(embedding.device)
-        for batch in torch.split(points, self._points_per_batch):
+        points = self._rules.points(layer, predictor.input_size)
+        points = points.to(embedding.device, input_dtype(embedding.device))
+        for batch in torch.split(points, self._rules.points_per_batch):
             labels = torch.ones(len(batch), 1, dtype=torch.int64, device=batch.device)
-            sparse, dense = model.prompt_encoder((batch[:, None], labels), boxes=None, masks=None)
-            logits, scores = model.mask_decoder(
-                image_embeddings=embedding,
-                image_pe=position,
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=True,
-            )
+            with casting(self._device, self._precision):
+                sparse, dense = model.prompt_encoder((batch[:, None], labels), boxes=None, masks=None)
+                logits, scores = model.mask_decoder(
+                    image_embeddings=embedding,
+                    image_pe=position,
+                    sparse_prompt_embeddings=sparse,
+                    dense_prompt_embeddings=dense,
+                    multimask_output=True,
+                )
             yield logits.flatten(0, 1), scores.flatten()
 
 

@@ -22,8 +22,7 @@ from som_agent.video.frame import Frame, Image
 if TYPE_CHECKING:
     import torch
 
-    from som_agent.segmenters.networks.pixel_decoder import PixelMaps
-    from som_agent.segmenters.networks.semantic_sam import SemanticSam
+    from som_agent.segmenters.networks.semantic_sam import Seen, SemanticSam
 
 __all__ = ["Cutoffs", "SemanticSamSegmenter", "regions_of_levels"]
 
@@ -168,12 +167,10 @@ class SemanticSamSegmenter:
             image = frame.image if self._short_side_px is None else _resized(frame.image, self._short_side_px)
             inner = image.shape[:2]
             x = prepared(torch.from_numpy(image.copy()).to(self._device))
-            with torch.autocast(self._device.type, torch.float16, enabled=self._half):
-                seen = self._net.backbone(x)
-            maps = self._net.sem_seg_head.pixel_decoder({name: value.float() for name, value in seen.items()})
+            seen = self._net.look(x, half=self._half)
             padded = (x.shape[2], x.shape[3])
             steps = [(padded, inner)] if inner == size else [(padded, inner), (size, size)]
-            self._looked = frame, _Looked(maps, inner, padded, steps)
+            self._looked = frame, _Looked(seen, inner, padded, steps)
         return self._looked[1]
 
     def _everything(self, looked: _Looked) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -195,14 +192,14 @@ class SemanticSamSegmenter:
         clicks = torch.cat([points, torch.full_like(points, _CLICK)], dim=1)
         tokens = torch.tensor([LEVEL_TOKENS[level - 1] for level in self.levels], device=self._device)
         prompts = inner_prompts(clicks, looked.inner, looked.padded)
-        logits, scores, _ = self._net.masks(looked.maps, prompts[None], tokens)
+        logits, scores, _ = self._net.masks(looked.seen, prompts[None], tokens)
         return logits[0], scores[0]
 
 
 class _Looked(NamedTuple):
-    """What is known of a frame: its maps, its size inside without and with padding, and the way back."""
+    """A frame as the network sees it, its size there without and with padding, and the way back."""
 
-    maps: PixelMaps
+    seen: Seen
     inner: tuple[int, int]
     padded: tuple[int, int]
     steps: Steps
@@ -244,7 +241,7 @@ def regions_of_levels(
         min_area=cutoffs.min_area_px,
     )
     masks = chosen.masks.unpack().cpu().numpy()
-    flat = masks.reshape(len(masks), -1)
+    flat = masks.reshape(len(masks), steps[-1][1][0] * steps[-1][1][1])
     areas = flat.sum(axis=1)
     order = np.lexsort((flat.argmax(axis=1), -areas))
     order = order[areas[order] > 0]

@@ -83,10 +83,14 @@ def save(net, path):
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    return save(fill_by_rule(SemanticSam(TINY)), tmp_path_factory.mktemp("semantic_sam") / "tiny.pth")
+    net = fill_by_rule(SemanticSam(TINY))
+    with torch.no_grad():  # hard edges, as trained masks have
+        for value in net.sem_seg_head.predictor.mask_embed.layers[-1].parameters():
+            value.mul_(50)
+    return save(net, tmp_path_factory.mktemp("semantic_sam") / "tiny.pth")
 
 
-KEEP = Cutoffs(score=-10, stability=0.2, min_area_px=4)
+KEEP = Cutoffs(score=-10, stability=0.8, box_iou=1, min_area_px=4)  # random masks have similar boxes
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +148,15 @@ def test_levels_and_the_dial_say_which_masks_there_are(checkpoint, photo):
     )
     whole, _ = next((logits, scores) for logits, scores, _ in every._everything(every._look(photo)))
     torch.testing.assert_close(logits, whole[3::6], rtol=0, atol=1e-5)
+
+
+def test_unsure_network_gives_no_regions(checkpoint, photo):
+    segmenter = SemanticSamSegmenter(
+        checkpoint, device="cpu", points_per_side=1, short_side_px=64, cutoffs=Cutoffs(score=100)
+    )
+    regions = segmenter.segment(photo)
+    assert len(regions) == 0
+    assert regions.atoms.shape == photo.image.shape[:2]
 
 
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (3, 64), (64, 3), (33, 65)])

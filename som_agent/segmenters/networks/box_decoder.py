@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from som_agent.segmenters.networks.deformable import DeformableAttention, Sizes
 from som_agent.segmenters.networks.mlp import Mlp
 from som_agent.segmenters.networks.positions import box_sines, cell_centres, inverse_sigmoid
 
-__all__ = ["BoxDecoder", "BoxDecoderConfig", "DecodedQueries", "box_proposals", "refined"]
+__all__ = ["BoxDecoder", "BoxDecoderConfig", "DecodedQueries", "Memory", "box_proposals", "refined"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,18 @@ class BoxDecoderConfig:
     levels: int = 4
     heads: int = 8
     points: int = 4
+
+
+class Memory(NamedTuple):
+    """What queries may look at.
+
+    Attributes:
+        values: what each layer looks up, `[B, S, heads, dim / heads]` each.
+        sizes: height and width of the levels.
+    """
+
+    values: list[torch.Tensor]
+    sizes: Sizes
 
 
 class DecodedQueries(NamedTuple):
@@ -68,26 +81,40 @@ class BoxDecoder(nn.Module):
     def forward(
         self, content: torch.Tensor, boxes: torch.Tensor, levels: list[torch.Tensor]
     ) -> DecodedQueries:
-        """Decode.
+        """Remember, and decode.
 
         Args:
             content: what each query starts as, `[B, Q, dim]`.
             boxes: where it starts, `[B, Q, 4]` as centre x, centre y, width, height in 0..1.
-            levels: maps to look at, `[B, dim, h, w]` each, in the order in which the network was trained.
-
-        Returns:
-            Contents and boxes. Queries attend to each other: none is independent of the others.
+            levels: see `remember`.
         """
+        return self.decode(content, boxes, self.remember(levels))
+
+    def remember(self, levels: list[torch.Tensor]) -> Memory:
+        """Prepare maps for any number of calls with queries.
+
+        Args:
+            levels: maps to look at, `[B, dim, h, w]` each, in the order in which the network was trained.
+        """
+        cells = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1)
         sizes = [(level.shape[2], level.shape[3]) for level in levels]
-        memory = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1)
+        return Memory([layer.cross_attn.values(cells) for layer in self._each()], sizes)
+
+    def decode(self, content: torch.Tensor, boxes: torch.Tensor, memory: Memory) -> DecodedQueries:
+        """Contents and boxes of queries; they attend to each other, none is independent of the others."""
         contents, track = [], [boxes]
-        for layer, head in zip(self.layers, self.bbox_embed, strict=True):
+        for layer, values, head in zip(self._each(), memory.values, self.bbox_embed, strict=True):
             position = self.ref_point_head(box_sines(boxes, self.dim // 2))
-            content = layer(content, position, boxes[:, :, None], memory, sizes)
+            content = layer(content, position, boxes[:, :, None], values, memory.sizes)
             boxes = refined(boxes, head(content))
             contents.append(self.norm(content))
             track.append(boxes)
         return DecodedQueries(contents, track)
+
+    def _each(self) -> Iterator[_Layer]:
+        for layer in self.layers:
+            assert isinstance(layer, _Layer)
+            yield layer
 
 
 def refined(boxes: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
@@ -142,11 +169,11 @@ class _Layer(nn.Module):
         x: torch.Tensor,
         position: torch.Tensor,
         boxes: torch.Tensor,
-        memory: torch.Tensor,
+        values: torch.Tensor,
         sizes: Sizes,
     ) -> torch.Tensor:
         query = x + position
         x = self.norm2(x + self.self_attn(query, query, x, need_weights=False)[0])
-        x = self.norm1(x + self.cross_attn(x + position, boxes, memory, sizes))
+        x = self.norm1(x + self.cross_attn.attend(x + position, boxes, values, sizes))
         out: torch.Tensor = self.norm3(x + self.linear2(self.linear1(x).relu()))
         return out

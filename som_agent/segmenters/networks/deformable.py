@@ -53,11 +53,20 @@ class DeformableAttention(nn.Module):
         Returns:
             `[B, Q, dim]`.
         """
-        batch, count, _ = query.shape
-        values = self.value_proj(memory)
+        return self.attend(query, reference, self.values(memory, padding), sizes)
+
+    def values(self, memory: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
+        """What queries may look up, `[B, S, heads, dim / heads]`; the same for all queries of a memory."""
+        values: torch.Tensor = self.value_proj(memory)
         if padding is not None:
             values = values.masked_fill(padding[..., None], 0)
-        values = values.unflatten(-1, (self.heads, -1))
+        return values.view(*memory.shape[:2], self.heads, -1)
+
+    def attend(
+        self, query: torch.Tensor, reference: torch.Tensor, values: torch.Tensor, sizes: Sizes
+    ) -> torch.Tensor:
+        """As `forward`, but on values that are there already."""
+        batch, count, _ = query.shape
         shape = (batch, count, self.heads, self.levels, self.points)
         offsets = self.sampling_offsets(query).view(*shape, 2)
         weights = self.attention_weights(query).view(*shape[:3], -1).softmax(-1).view(shape)

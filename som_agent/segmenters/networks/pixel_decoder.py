@@ -170,10 +170,7 @@ class _Transformer(nn.Module):
         for layer in self.encoder.layers:
             x = layer(x, position, centres, sizes)
         parts = torch.split(x, [h * w for h, w in sizes], dim=1)
-        return [
-            part.transpose(1, 2).unflatten(-1, size).contiguous()
-            for part, size in zip(parts, sizes, strict=True)
-        ]
+        return [part.transpose(1, 2).reshape(-1, dim, *size) for part, size in zip(parts, sizes, strict=True)]
 
 
 class _Encoder(nn.Module):

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from som_agent.segmenters.networks.box_decoder import BoxDecoder, BoxDecoderConfig, refined
+from som_agent.segmenters.networks.box_decoder import BoxDecoder, BoxDecoderConfig, Memory, refined
 from som_agent.segmenters.networks.mlp import Mlp
-from som_agent.segmenters.networks.pixel_decoder import PixelDecoder, PixelDecoderConfig, PixelMaps
+from som_agent.segmenters.networks.pixel_decoder import PixelDecoder, PixelDecoderConfig
 from som_agent.segmenters.networks.positions import inverse_sigmoid
 from som_agent.segmenters.networks.swin import SWIN_L, SWIN_T, Swin, SwinConfig
 
@@ -24,6 +24,7 @@ __all__ = [
     "SEMANTIC_SAM_L",
     "SEMANTIC_SAM_T",
     "PromptMasks",
+    "Seen",
     "SemanticSam",
     "SemanticSamConfig",
     "inner_prompts",
@@ -81,6 +82,20 @@ SEMANTIC_SAM_T = SemanticSamConfig(SWIN_T)
 SEMANTIC_SAM_L = SemanticSamConfig(SWIN_L)
 
 
+class Seen(NamedTuple):
+    """What the network knows of pictures before it is asked about them.
+
+    Attributes:
+        mask_features: `[B, mask_dim, H / 4, W / 4]`.
+        levels: of the pixel decoder, `[B, dim, h, w]` each, finest first.
+        memory: what prompts look at: the levels, coarsest first.
+    """
+
+    mask_features: torch.Tensor
+    levels: list[torch.Tensor]
+    memory: Memory
+
+
 class PromptMasks(NamedTuple):
     """Masks of prompts, of all tokens.
 
@@ -110,23 +125,29 @@ class SemanticSam(nn.Module):
         self.backbone = Swin(config.backbone)
         self.sem_seg_head = _Head(config)
 
-    def look(self, images: torch.Tensor) -> PixelMaps:
-        """Encode pictures `[B, 3, H, W]`, normalised and padded to multiples of 32."""
-        maps: PixelMaps = self.sem_seg_head.pixel_decoder(self.backbone(images))
-        return maps
+    def look(self, images: torch.Tensor, *, half: bool = False) -> Seen:
+        """Encode pictures.
 
-    def masks(
-        self, maps: PixelMaps, prompts: torch.Tensor, tokens: torch.Tensor | None = None
-    ) -> PromptMasks:
+        Args:
+            images: `[B, 3, H, W]`, normalised and padded to multiples of 32.
+            half: whether the backbone computes in half precision.
+        """
+        with torch.autocast(images.device.type, torch.float16, enabled=half):
+            maps = self.backbone(images)
+        pixels = self.sem_seg_head.pixel_decoder({name: value.float() for name, value in maps.items()})
+        memory = self.sem_seg_head.predictor.decoder.remember(pixels.levels[::-1])
+        return Seen(pixels.mask_features, pixels.levels, memory)
+
+    def masks(self, seen: Seen, prompts: torch.Tensor, tokens: torch.Tensor | None = None) -> PromptMasks:
         """Masks of prompts. All prompts of one call attend to each other.
 
         Args:
-            maps: of the pictures.
+            seen: the pictures.
             prompts: `[B, P, 4]` as centre x, centre y, width, height in shares of the padded picture; a
                 click has a width and height of 0.005 before the shares are taken.
             tokens: which masks are wanted, `[L] int64`; None gives those of all tokens.
         """
-        out: PromptMasks = self.sem_seg_head.predictor(maps, prompts, tokens)
+        out: PromptMasks = self.sem_seg_head.predictor(seen, prompts, tokens)
         return out
 
 
@@ -158,16 +179,14 @@ class _Predictor(nn.Module):
         self.mask_embed = Mlp(dim, dim, dim, config.pixels.mask_dim)
         self.iou_prediction_head = Mlp(dim, dim, dim, 1)
 
-    def forward(
-        self, maps: PixelMaps, prompts: torch.Tensor, tokens: torch.Tensor | None = None
-    ) -> PromptMasks:
+    def forward(self, seen: Seen, prompts: torch.Tensor, tokens: torch.Tensor | None = None) -> PromptMasks:
         """See `SemanticSam.masks`."""
         batch, count, _ = prompts.shape
         content = self.label_enc.weight[0] + self.pb_embedding.weight[0] + self.mask_tokens.weight
         content = content.repeat(count, 1).expand(batch, -1, -1)
         boxes = inverse_sigmoid(prompts).sigmoid().repeat_interleave(self.tokens, dim=1)
-        decoded = self.decoder(content, boxes, maps.levels[::-1])
-        return self.heads(decoded.content[-1], decoded.boxes[-2], maps.mask_features, tokens)
+        decoded = self.decoder.decode(content, boxes, seen.memory)
+        return self.heads(decoded.content[-1], decoded.boxes[-2], seen.mask_features, tokens)
 
     def heads(
         self,

@@ -57,7 +57,8 @@ def run(net, arrays, *, levels=None):
     for i, layer in enumerate(head.predictor.decoder.layers):
         hooks.append(layer.register_forward_hook(keep(f"dec_layer{i}", lambda x: x.transpose(0, 1))))
     hooks.append(net.backbone.register_forward_hook(keep("backbone")))
-    hooks.append(head.predictor.decoder.register_forward_hook(keep("decoded")))
+    decode = head.predictor.decoder.decode
+    head.predictor.decoder.decode = lambda *inputs: seen.setdefault("decoded", decode(*inputs))
     size = arrays["image_u8"].shape[:2]
     with torch.inference_mode():
         images = prepared(torch.from_numpy(arrays["image_u8"]))
@@ -70,6 +71,7 @@ def run(net, arrays, *, levels=None):
         for k in range(len(decoded.content) - 1):
             step = head.predictor.heads(decoded.content[k], decoded.boxes[k], maps.mask_features)
             seen |= {f"aux{k}_boxes": step.boxes.flatten(1, 2), f"aux{k}_ious": step.ious}
+    del head.predictor.decoder.decode
     for hook in hooks:
         hook.remove()
     for name, value in seen.pop("backbone").items():
