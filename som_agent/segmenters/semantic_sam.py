@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from som_agent.errors import InputError, SegmenterError
 from som_agent.pretrained import pick_device
 from som_agent.regions import BoolArray, Regions
-from som_agent.segmenters.everything import Steps, grid_points
+from som_agent.segmenters.everything import Steps, regions_of_everything
 from som_agent.segmenters.granularity import LEVELS, semantic_sam_levels
 from som_agent.segmenters.parents import with_parents
 from som_agent.segmenters.prompts import Prompt
+from som_agent.segmenters.rules import Everything, grid_points
+from som_agent.segmenters.running import Precision, casting, compile_encoder
 from som_agent.segmenters.weights import fill, load_state, looks_like, unfilled
 from som_agent.video.frame import Frame, Image
 
@@ -24,28 +25,15 @@ if TYPE_CHECKING:
 
     from som_agent.segmenters.networks.semantic_sam import Seen, SemanticSam
 
-__all__ = ["Cutoffs", "SemanticSamSegmenter", "regions_of_levels"]
+__all__ = ["SemanticSamSegmenter"]
 
 _CLICK = 0.005  # width and height of a point's box, in shares of the picture
 _LONG_SIDES = 4  # a picture's long side is at most so many short sides of what the network sees
 _BOX_CLICKS = 3  # along each side of a box
 
 
-@dataclass(frozen=True)
-class Cutoffs:
-    """Which candidate masks are kept.
-
-    Attributes:
-        score: masks whose IoU the network itself puts at this or lower are left out.
-        stability: masks that change more than this with the cutoff of the logits are left out.
-        box_iou: of two masks whose boxes have a larger IoU the one with the lower score is left out.
-        min_area_px: holes and islands of fewer pixels are filled and cleared.
-    """
-
-    score: float = 0.88
-    stability: float = 0.92
-    box_iou: float = 0.7
-    min_area_px: int = 10
+_DEFAULTS = {"points_per_batch": 200, "stability_score_thresh": 0.92, "min_mask_region_area": 10}
+"""Where the authors' generator, or Set-of-Mark's tool, has other rules than Segment Anything."""
 
 
 class SemanticSamSegmenter:
@@ -66,12 +54,13 @@ class SemanticSamSegmenter:
         granularity: from 0 (coarse) to 1 (fine), see `som_agent.segmenters.granularity`; None takes all
             levels.
         levels: which levels, 1 (coarse) to 6 (fine), instead of `granularity`.
-        points_per_side: points along each side of the grid. More find smaller things and take longer.
-        points_per_batch: points of one call.
         short_side_px: pictures are resized to it, as Set-of-Mark's own tool does; None leaves them as they
             are.
-        cutoffs: which masks are kept; masks are measured at the size of the frame.
-        half: whether the backbone computes in half precision; None does so on a CUDA GPU.
+        precision: what the backbone multiplies in; the rest, a small share, is always in float32.
+        compile: whether the backbone is compiled at its first frame, and again for frames of another size;
+            see `compile_encoder`.
+        everything: the rules of everything mode where they are to be others, `points_per_side=16` for
+            example; see `Everything`. Masks are measured at the size of the frame. There are no crops.
 
     Raises:
         SegmenterError: the file is missing, damaged or of another network.
@@ -85,11 +74,10 @@ class SemanticSamSegmenter:
         device: str | None = None,
         granularity: float | None = None,
         levels: Sequence[int] | None = None,
-        points_per_side: int = 32,
-        points_per_batch: int = 200,
         short_side_px: int | None = 640,
-        cutoffs: Cutoffs | None = None,
-        half: bool | None = None,
+        precision: Precision = "float32",
+        compile: bool | str = False,
+        **everything: Any,
     ) -> None:
         self.name = f"semantic-sam:{checkpoint}"
         self.levels = semantic_sam_levels(granularity) if levels is None else tuple(levels)
@@ -98,17 +86,16 @@ class SemanticSamSegmenter:
                 f"{self.name}: levels are some of 1 to 6, and granularity takes their place, "
                 f"got levels {list(levels)} and granularity {granularity}"
             )
-        for option, value in (("points_per_side", points_per_side), ("points_per_batch", points_per_batch)):
-            if value < 1:
-                raise InputError(f"{self.name}: {option} must be at least 1, got {value}")
+        self._rules = Everything(**(_DEFAULTS | everything))
+        if self._rules.crop_layers:
+            raise InputError(f"{self.name}: it has no crops, got crop_layers {self._rules.crop_layers}")
         if short_side_px is not None and short_side_px < 1:
             raise InputError(f"{self.name}: short_side_px must be at least 1, got {short_side_px}")
-        self._device = pick_device(device)
+        self._device, self._precision = pick_device(device), precision
+        casting(self._device, precision)
         self._net = _load(checkpoint, self.name).to(self._device)
-        self._half = self._device.type == "cuda" if half is None else half
-        self._points_per_side, self._points_per_batch = points_per_side, points_per_batch
+        compile_encoder(self._net.backbone, compile)
         self._short_side_px = short_side_px
-        self._cutoffs = cutoffs or Cutoffs()
         self._looked: tuple[Frame, _Looked] | None = None
 
     def segment(self, frame: Frame) -> Regions:
@@ -117,7 +104,8 @@ class SemanticSamSegmenter:
 
         with torch.inference_mode():
             looked = self._look(frame)
-            return regions_of_levels(self._everything(looked), looked.steps, self._cutoffs)
+            regions = regions_of_everything(self._everything(looked), looked.steps, self._rules)
+            return with_parents(regions)
 
     def prompted(self, frame: Frame, prompt: Prompt) -> BoolArray:
         """The mask of what a prompt points at; see `Prompted.prompted`.
@@ -167,7 +155,9 @@ class SemanticSamSegmenter:
             image = frame.image if self._short_side_px is None else _resized(frame.image, self._short_side_px)
             inner = image.shape[:2]
             x = prepared(torch.from_numpy(image.copy()).to(self._device))
-            seen = self._net.look(x, half=self._half)
+            with casting(self._device, self._precision):
+                maps = self._net.backbone(x)
+            seen = self._net.understand({name: value.float() for name, value in maps.items()})
             padded = (x.shape[2], x.shape[3])
             steps = [(padded, inner)] if inner == size else [(padded, inner), (size, size)]
             self._looked = frame, _Looked(seen, inner, padded, steps)
@@ -177,9 +167,9 @@ class SemanticSamSegmenter:
         """Logits, estimated IoU and level of the masks of each batch of points."""
         import torch
 
-        points = grid_points(self._points_per_side, (1, 1)).to(self._device)
+        points = self._rules.points(0, (1, 1)).float().to(self._device)
         levels = torch.tensor(self.levels, device=self._device) - 1
-        for batch in torch.split(points, self._points_per_batch):
+        for batch in torch.split(points, self._rules.points_per_batch):
             logits, scores = self._ask(looked, batch)
             yield logits.flatten(0, 1), scores.flatten(), levels.repeat(len(batch))
 
@@ -203,55 +193,6 @@ class _Looked(NamedTuple):
     inner: tuple[int, int]
     padded: tuple[int, int]
     steps: Steps
-
-
-def regions_of_levels(
-    batches: Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], steps: Steps, cutoffs: Cutoffs
-) -> Regions:
-    """The masks that the network is sure of, stable ones, no duplicates, largest first.
-
-    Steps and their order are those of the authors' mask generator.
-
-    Args:
-        batches: logits `[n, h, w]` of candidate masks, as small as the network gives them, its estimates of
-            their IoU, `[n]`, and their levels, `[n]`; one batch is held at a time, and what may be kept of
-            it.
-        steps: how the logits become as large as the frame.
-        cutoffs: what is kept.
-    """
-    import torch
-
-    from som_kernels import Resize, select_masks, stability_score
-
-    kept = []
-    for logits, scores, levels in batches:
-        sure = (scores > cutoffs.score).nonzero()[:, 0]
-        resize = Resize.steps(logits.shape[1:], *steps)
-        stability = stability_score(logits.float(), chosen=sure, resize=resize)
-        keep = sure[stability >= cutoffs.stability]
-        kept.append((logits[keep].float(), scores[keep].float(), levels[keep]))
-    logits, scores, levels = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    chosen = select_masks(
-        logits,
-        scores,
-        resize=Resize.steps(logits.shape[1:], *steps),
-        score_threshold=cutoffs.score,
-        stability_threshold=cutoffs.stability,
-        box_iou_threshold=cutoffs.box_iou,
-        min_area=cutoffs.min_area_px,
-    )
-    masks = chosen.masks.unpack().cpu().numpy()
-    flat = masks.reshape(len(masks), steps[-1][1][0] * steps[-1][1][1])
-    areas = flat.sum(axis=1)
-    order = np.lexsort((flat.argmax(axis=1), -areas))
-    order = order[areas[order] > 0]
-    regions = Regions.from_masks(
-        masks[order],
-        # An estimate is a regression's output: it may leave the range.
-        scores=scores[chosen.indices].cpu().numpy()[order].clip(0, 1),
-        levels=levels[chosen.indices].cpu().numpy()[order].astype(np.int32),
-    )
-    return with_parents(regions)
 
 
 def _load(checkpoint: str | Path, name: str) -> SemanticSam:

@@ -8,10 +8,11 @@ import torch
 from som_agent.errors import InputError, SegmenterError
 from som_agent.regions import Regions
 from som_agent.segmenters import load_prompted, load_segmenter
-from som_agent.segmenters.everything import grid_points
+from som_agent.segmenters.everything import regions_of_everything
 from som_agent.segmenters.networks.semantic_sam import LEVEL_TOKENS, SEMANTIC_SAM_T, SemanticSam
 from som_agent.segmenters.prompts import Prompt
-from som_agent.segmenters.semantic_sam import Cutoffs, SemanticSamSegmenter, regions_of_levels
+from som_agent.segmenters.rules import Everything, grid_points
+from som_agent.segmenters.semantic_sam import SemanticSamSegmenter
 from som_agent.video.frame import Frame
 from tests.segmenters.networks.rule import fill_by_rule, vectors
 from tests.segmenters.networks.test_semantic_sam import TINY
@@ -41,7 +42,7 @@ def stand_in(levels, h=96, w=128, side=6, batch=10):
     """Batches of the network that the vectors of the filtering were made with; see their README."""
     y, x = np.mgrid[:h, :w]
     radii = (0.05, 0.09, 0.14, 0.2, 0.28, 0.4)
-    for points in torch.split(grid_points(side, (1, 1)), batch):
+    for points in torch.split(grid_points(side, (1, 1)).float(), batch):
         logits, ious, numbers = [], [], []
         for px, py in points.double().tolist():
             d = np.hypot((x + 0.5) / w - px, (y + 0.5) / h - py)
@@ -66,7 +67,9 @@ def stand_in(levels, h=96, w=128, side=6, batch=10):
 def test_filtering_keeps_the_masks_of_the_original_generator(run, levels, min_area):
     arrays = vectors("semantic_sam", "automatic")
     steps = [((96, 128), (96, 128))]
-    regions = regions_of_levels(stand_in(levels), steps, Cutoffs(min_area_px=min_area))
+    regions = regions_of_everything(
+        stand_in(levels), steps, Everything(stability_score_thresh=0.92, min_mask_region_area=min_area)
+    )
     assert records(regions) == expected_records(arrays, run)
     assert set(regions.levels.tolist()) <= {level - 1 for level in levels}
     boxes = regions.boxes.astype(np.float32)
@@ -90,13 +93,18 @@ def checkpoint(tmp_path_factory):
     return save(net, tmp_path_factory.mktemp("semantic_sam") / "tiny.pth")
 
 
-KEEP = Cutoffs(score=-10, stability=0.8, box_iou=1, min_area_px=4)  # random masks have similar boxes
+KEEP = {  # random masks have similar boxes
+    "pred_iou_thresh": -10,
+    "stability_score_thresh": 0.8,
+    "box_nms_thresh": 1,
+    "min_mask_region_area": 4,
+}
 
 
 @pytest.fixture(scope="module")
 def small(checkpoint):
     return SemanticSamSegmenter(
-        checkpoint, device="cpu", points_per_side=3, points_per_batch=5, short_side_px=96, cutoffs=KEEP
+        checkpoint, device="cpu", points_per_side=3, points_per_batch=5, short_side_px=96, **KEEP
     )
 
 
@@ -133,7 +141,7 @@ def test_a_checkpoint_cuts_a_photo(checkpoint, small, photo):
 def test_levels_and_the_dial_say_which_masks_there_are(checkpoint, photo):
     def cut(**means):
         return SemanticSamSegmenter(
-            checkpoint, device="cpu", points_per_side=2, short_side_px=96, cutoffs=KEEP, **means
+            checkpoint, device="cpu", points_per_side=2, short_side_px=96, **KEEP, **means
         )
 
     every = cut()
@@ -152,19 +160,29 @@ def test_levels_and_the_dial_say_which_masks_there_are(checkpoint, photo):
 
 def test_unsure_network_gives_no_regions(checkpoint, photo):
     segmenter = SemanticSamSegmenter(
-        checkpoint, device="cpu", points_per_side=1, short_side_px=64, cutoffs=Cutoffs(score=100)
+        checkpoint, device="cpu", points_per_side=1, short_side_px=64, pred_iou_thresh=100
     )
     regions = segmenter.segment(photo)
     assert len(regions) == 0
     assert regions.atoms.shape == photo.image.shape[:2]
 
 
+@pytest.mark.parametrize(
+    "how", [{"precision": "bfloat16"}, pytest.param({"compile": "eager"}, marks=pytest.mark.slow)]
+)
+def test_other_ways_to_run_change_little(checkpoint, small, photo, how):
+    other = SemanticSamSegmenter(checkpoint, device="cpu", short_side_px=96, **how)
+    points = torch.tensor([[0.3, 0.4], [0.6, 0.7]])
+    ours, _ = small._ask(small._look(photo), points)
+    theirs, _ = other._ask(other._look(photo), points)
+    assert theirs.dtype == torch.float32
+    assert ((ours > 0) == (theirs > 0)).float().mean() > 0.97
+
+
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (3, 64), (64, 3), (33, 65)])
 def test_odd_sizes(checkpoint, h, w):
     image = np.random.default_rng(0).integers(0, 256, (h, w, 3)).astype(np.uint8)
-    segmenter = SemanticSamSegmenter(
-        checkpoint, device="cpu", points_per_side=1, short_side_px=32, cutoffs=KEEP
-    )
+    segmenter = SemanticSamSegmenter(checkpoint, device="cpu", points_per_side=1, short_side_px=32, **KEEP)
     assert_contract(segmenter.segment(Frame(image, 0, 0.0)), Frame(image, 0, 0.0))
 
 
@@ -205,8 +223,9 @@ def test_pointing_takes_the_mask_that_has_the_points_on_the_right_side(small, ph
         ({"levels": []}, "levels are some of 1 to 6"),
         ({"levels": [1], "granularity": 0.5}, "granularity takes their place"),
         ({"granularity": 1.5}, "granularity is a number from 0"),
-        ({"points_per_side": 0}, "points_per_side must be at least 1, got 0"),
-        ({"points_per_batch": 0}, "points_per_batch must be at least 1, got 0"),
+        ({"points_per_side": 0}, "points_per_side must be a whole number from 1, got 0"),
+        ({"crop_layers": 1}, "it has no crops, got crop_layers 1"),
+        ({"precision": "int8"}, "precision is one of"),
         ({"short_side_px": 0}, "short_side_px must be at least 1, got 0"),
     ],
 )
@@ -243,7 +262,9 @@ def test_official_network_keeps_the_masks_of_the_original_generator(tmp_path):
         points_per_side=4,
         points_per_batch=6,
         short_side_px=None,
-        cutoffs=Cutoffs(score=-10, stability=0, box_iou=1, min_area_px=10),
+        pred_iou_thresh=-10,
+        stability_score_thresh=0,
+        box_nms_thresh=1,
     )
     image = vectors("semantic_sam", "swint_256x256")["image_u8"]
     regions = segmenter.segment(Frame(image, 0, 0.0))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812  # as everyone calls it
+
+from som_kernels import deformable_attention
 
 __all__ = ["DeformableAttention", "Sizes"]
 
@@ -76,23 +77,5 @@ class DeformableAttention(nn.Module):
         else:  # offsets in cells
             cells = torch.tensor([(w, h) for h, w in sizes], dtype=offsets.dtype, device=offsets.device)
             locations = reference + offsets / cells[:, None]
-        out: torch.Tensor = self.output_proj(_attend(values, sizes, locations, weights))
+        out: torch.Tensor = self.output_proj(deformable_attention(values, sizes, locations, weights))
         return out
-
-
-def _attend(
-    values: torch.Tensor, sizes: Sizes, locations: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """Values looked up at the locations and weighted: `[B, Q, heads * dim]`."""
-    batch, count, heads, _, points, _ = locations.shape
-    # Heads go into the batch, as grid_sample knows none.
-    grid = (2 * locations - 1).transpose(1, 2).flatten(0, 1)
-    shares = weights.transpose(1, 2).flatten(0, 1)
-    dim = values.shape[-1]
-    out = values.new_zeros(batch * heads, dim, count)
-    parts = torch.split(values, [h * w for h, w in sizes], dim=1)
-    for level, (part, (h, w)) in enumerate(zip(parts, sizes, strict=True)):
-        image = part.permute(0, 2, 3, 1).reshape(batch * heads, dim, h, w)
-        seen = F.grid_sample(image, grid[:, :, level], mode="bilinear", align_corners=False)
-        out += (seen.view(-1, dim, count, points) * shares[:, None, :, level]).sum(-1)
-    return out.view(batch, heads * dim, count).transpose(1, 2)

@@ -125,16 +125,13 @@ class SemanticSam(nn.Module):
         self.backbone = Swin(config.backbone)
         self.sem_seg_head = _Head(config)
 
-    def look(self, images: torch.Tensor, *, half: bool = False) -> Seen:
-        """Encode pictures.
+    def look(self, images: torch.Tensor) -> Seen:
+        """Encode pictures `[B, 3, H, W]`, normalised and padded to multiples of 32."""
+        return self.understand(self.backbone(images))
 
-        Args:
-            images: `[B, 3, H, W]`, normalised and padded to multiples of 32.
-            half: whether the backbone computes in half precision.
-        """
-        with torch.autocast(images.device.type, torch.float16, enabled=half):
-            maps = self.backbone(images)
-        pixels = self.sem_seg_head.pixel_decoder({name: value.float() for name, value in maps.items()})
+    def understand(self, maps: Mapping[str, torch.Tensor]) -> Seen:
+        """What comes after the backbone, for those who run that in another precision."""
+        pixels = self.sem_seg_head.pixel_decoder(maps)
         memory = self.sem_seg_head.predictor.decoder.remember(pixels.levels[::-1])
         return Seen(pixels.mask_features, pixels.levels, memory)
 

@@ -1,3 +1,4 @@
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from som_agent.segmenters.networks.semantic_sam import (
     inner_prompts,
 )
 from som_agent.segmenters.networks.swin import SwinConfig
+from som_agent.segmenters.weights import unfilled
 from tests.segmenters.networks.rule import check_manifest, compare, fill_by_rule, manifest, vectors
 
 torch.set_num_threads(1)
@@ -29,11 +31,17 @@ TINY = SemanticSamConfig(
 @pytest.mark.parametrize(("name", "config"), [(_T, SEMANTIC_SAM_T), (_L, SEMANTIC_SAM_L), ("tiny", TINY)])
 def test_names_shapes_and_counts_are_those_of_the_official_models(name, config):
     entry = manifest("semantic_sam")[name]
-    with torch.device("meta"):
+    with unfilled():
         net = SemanticSam(config)
-        state = {key: torch.empty(value["shape"]) for key, value in entry["keys"].items()}
+    state = {key: torch.empty(value["shape"]) for key, value in entry["keys"].items()}
     check_manifest(net, entry)
     assert SemanticSamConfig.of_weights(state) == config
+
+
+def test_rule_gives_the_weights_that_the_vectors_were_made_with(tiny):
+    keys = manifest("semantic_sam")["tiny"]["keys"]
+    for name, value in tiny.state_dict().items():
+        assert zlib.crc32(value.numpy().tobytes()) == keys[keys[name].get("alias_of", name)]["crc32"], name
 
 
 @pytest.fixture(scope="module")
