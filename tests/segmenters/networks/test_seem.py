@@ -34,9 +34,7 @@ CONFIGS = {
     "tiny_focal_dw": TINY_T,
     "tiny_focal": TINY_L,
     "focalt_unicl_lang_v1": SEEM_T,
-    "focalt_unicl_lang_v0": SEEM_T,
     "focall_unicl_lang_v1": SEEM_L,
-    "focall_unicl_lang_v0": SEEM_L,
     "focall_unicl_lang_demo": replace(SEEM_L, criterion=False),
 }
 MASKS, FEATURES = 5e-4, 1e-4
@@ -66,6 +64,15 @@ def test_weights_are_the_official_ones(name):
     check_manifest(network, manifest("seem")[name])
     expected = CONFIGS[name] if name[:4] != "tiny" else replace(CONFIGS[name], text_heads=8)
     assert SeemConfig.of_weights(network.state_dict()) == expected
+
+
+@pytest.mark.parametrize("size", ["focalt", "focall"])
+def test_older_files_have_the_same_weights(size):
+    configs = manifest("seem")
+    older, newer = (configs[f"{size}_unicl_lang_{version}"] for version in ("v0", "v1"))
+    shapes = [{name: entry["shape"] for name, entry in config["keys"].items()} for config in (older, newer)]
+    assert shapes[0] == shapes[1]
+    assert older["n_parameters"] == newer["n_parameters"]
 
 
 def outputs(module, found):
