@@ -6,6 +6,7 @@ classes; what strokes or clicks mean; what looks like the masked thing of anothe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ class SeemSegmenter:
         classes: names of other classes to look for, each a thing; None looks for those of COCO's panoptic
             task.
         templates: whether a class is the mean of its name in 81 texts, as the authors have it, or just its
-            name. They are read when classes are first asked for, once.
+            name. They are read once, when classes are first asked for; on a CPU that takes longer than a
+            picture.
         vocabulary: CLIP's, for phrases and other classes; see `som_agent.segmenters.seem_words.tokenizer`.
         half: whether the backbone computes in half precision; None does so on a CUDA GPU.
 
@@ -163,9 +165,9 @@ class SeemSegmenter:
             h, w = looked.size
             inside = np.ones((h, w), bool)
             if prompt.box is not None:
-                x0, y0, x1, y1 = (round(side) for side in prompt.box)
+                x0, y0, x1, y1 = prompt.box
                 inside[:] = False
-                inside[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
+                inside[math.floor(y0) : math.ceil(y1), math.floor(x0) : math.ceil(x1)] = True
                 if not prompt.on:
                     on = looked.stroke(inside)
             return self._mask(looked, on, off) & inside

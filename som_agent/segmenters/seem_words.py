@@ -122,9 +122,9 @@ def tokenizer(source: str | Path | None = None) -> Tokenize:
         SegmenterError: the file or folder is missing or of another vocabulary.
         MissingExtraError: no source was given, and the package is not installed.
     """
+    path = _packaged() if source is None else Path(source).expanduser()
     from transformers import CLIPTokenizer
 
-    path = _packaged() if source is None else Path(source).expanduser()
     clip = load_pretrained(CLIPTokenizer, str(path), SegmenterError) if path.is_dir() else _assembled(path)
     if clip("a photo of a cat.")["input_ids"] != listed_ids("a photo of a cat."):
         raise SegmenterError(f"{str(path)!r} holds another vocabulary than CLIP's")

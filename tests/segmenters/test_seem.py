@@ -155,6 +155,8 @@ def test_clicks_and_strokes(segmenter, shared_data):
     boxed = segmenter.prompted(seen, Prompt(box=(20, 10, 70, 60)))
     assert not boxed[60:].any()
     assert not boxed[:, :20].any()
+    corner = segmenter.prompted(seen, Prompt(box=(149.6, 99.6, 150, 100)))
+    assert corner.sum() <= 1
     stroke = np.zeros((100, 150), bool)
     stroke[40, 50:70] = True
     assert segmenter.stroked(seen, stroke).shape == (100, 150)

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from som_agent.segmenters.class_names import coco_panoptic
 from som_agent.segmenters.networks.focalnet import FocalConfig
 from som_agent.segmenters.networks.pictures import prepared
 from som_agent.segmenters.networks.seem import SEEM_L, SEEM_T, Seem, SeemConfig
 from som_agent.segmenters.networks.seem_queries import best_of_strokes
 from som_agent.segmenters.panoptic import enlarge, merge_panoptic
+from som_agent.segmenters.seem_words import BACKGROUND, class_texts, listed_ids
 from tests.segmenters.networks.rule import PARITY, check_manifest, compare, fill_by_rule, manifest, vectors
 
 torch.set_num_threads(1)
@@ -32,9 +34,7 @@ CONFIGS = {
     "tiny_focal_dw": TINY_T,
     "tiny_focal": TINY_L,
     "focalt_unicl_lang_v1": SEEM_T,
-    "focalt_unicl_lang_v0": SEEM_T,
     "focall_unicl_lang_v1": SEEM_L,
-    "focall_unicl_lang_v0": SEEM_L,
     "focall_unicl_lang_demo": replace(SEEM_L, criterion=False),
 }
 MASKS, FEATURES = 5e-4, 1e-4
@@ -64,6 +64,15 @@ def test_weights_are_the_official_ones(name):
     check_manifest(network, manifest("seem")[name])
     expected = CONFIGS[name] if name[:4] != "tiny" else replace(CONFIGS[name], text_heads=8)
     assert SeemConfig.of_weights(network.state_dict()) == expected
+
+
+@pytest.mark.parametrize("size", ["focalt", "focall"])
+def test_older_files_have_the_same_weights(size):
+    configs = manifest("seem")
+    older, newer = (configs[f"{size}_unicl_lang_{version}"] for version in ("v0", "v1"))
+    shapes = [{name: entry["shape"] for name, entry in config["keys"].items()} for config in (older, newer)]
+    assert shapes[0] == shapes[1]
+    assert older["n_parameters"] == newer["n_parameters"]
 
 
 def outputs(module, found):
@@ -235,6 +244,14 @@ def test_texts_are_read_alike_whatever_they_are_padded_with(tiny):
     with torch.inference_mode():
         got = tiny.class_vectors([[names[name]] for name in chosen], batch=50)
     compare(got, vectors("seem", "tiny_eval_96x128")["class_text_embeddings"], 1e-6)
+
+
+@pytest.mark.slow
+def test_all_texts_of_all_classes_equal_the_vectors(tiny):
+    groups = [[listed_ids(text) for text in class_texts(name)] for name in (*coco_panoptic(), BACKGROUND)]
+    with torch.inference_mode():
+        got = tiny.class_vectors(groups)
+    compare(got, vectors("seem", "tiny_eval_96x128")["class_text_embeddings_prompted"], 1e-6)
 
 
 def answers_of_layers(network, seen, classes):
