@@ -684,7 +684,8 @@ def test_cpu_work_does_not_import_triton():
         "sk.threshold_logits(g); sk.pack_labels(l, m[0]);"
         "i = torch.zeros(4, 4, 3, dtype=torch.uint8); sk.region_stats(l, i, 1);"
         "sk.overlay_labels(i, l, i[0], 0.5, 2);"
-        "p = torch.zeros(1, 1, 1, 1, 1, 2); sk.deformable_attention(g[..., None], [(2, 2)], p, p[..., 0]);"
+        "p = torch.zeros(1, 1, 1, 1, 1, 2); v = g.view(1, 16, 1, 1);"
+        "sk.deformable_attention(v, [(4, 4)], p, p[..., 0]);"
         "print('triton' in sys.modules)"
     )
     path = {"PYTHONPATH": sk.__path__[0].rpartition("som_kernels")[0]}
