@@ -3,6 +3,9 @@
 The grid of points is our own. The pipeline of transformers (seen in 5.23) scales its points as if every
 network saw the picture padded to a square, as SAM does. SAM 2 and later see it squeezed into the square, so
 that in a wide picture no point of the pipeline ever falls on the lower part, and things there are not found.
+Of SAM and SAM-HQ the masks are those of the pipeline but for two rules, where ours are those of Segment
+Anything's own generator: the pipeline drops a mask that is exactly as stable as the threshold, and of crops
+it prefers the higher score, not the smaller crop.
 """
 
 from __future__ import annotations
