@@ -23,12 +23,15 @@ def segmenters(json: Json = False) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_table())
+    if not console.is_terminal:
+        console = Console(width=_WIDE)  # a pipe or a file has no width of its own
+    console.print(_table(licences=console.width >= _WIDE))
     for line in _below():
         console.print(line, highlight=False)
 
 
-def _table() -> Table:
+def _table(licences: bool) -> Table:
+    """One row a network; those that are named alike stand under their name."""
     from rich import box
     from rich.table import Table
 
@@ -36,26 +39,31 @@ def _table() -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("segmenter", no_wrap=True)
-    table.add_column("network", overflow="fold")
     for ability in ABILITIES:
         table.add_column(_SHORT.get(ability, ability), justify="center", no_wrap=True)
     table.add_column("dial", justify="center", no_wrap=True)
     table.add_column("MB", justify="right", no_wrap=True)
-    table.add_column("licence of weights", overflow="fold")
+    if licences:
+        table.add_column("licence of weights", overflow="fold")
     for entry in REGISTRY:
-        for k, family in enumerate(entry.families):
-            cells = ["x" if ability in family.can else "" for ability in ABILITIES]
+        alone = len(entry.families) == 1
+        if not alone:
+            table.add_row(_written(entry.form))
+        for family in entry.families:
+            needs = rf" \[{family.needs}]" if family.needs else ""
+            licence = "" if family.weights is None else family.weights.licence + " *" * family.weights.gated
             table.add_row(
-                "" if k else _written(entry.form),
-                family.title + (f" [{family.needs}]".replace("[", r"\[") if family.needs else ""),
-                *cells,
+                (_written(entry.form) if alone else f"  {family.title}") + needs,
+                *("x" if ability in family.can else "" for ability in ABILITIES),
                 "x" if family.dial else "",
                 "" if family.weights is None else family.weights.size,
-                "" if family.weights is None else family.weights.licence + " *" * family.weights.gated,
+                *([licence] if licences else []),
             )
     return table
 
 
+_WIDE = 110
+"""Columns from which licences fit in."""
 _SHORT = {
     "automatic": "auto",
     "points": "pts",

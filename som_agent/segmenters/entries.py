@@ -218,7 +218,7 @@ REGISTRY = (
         (
             Family(
                 "Semantic-SAM",
-                ("automatic", "points", "levels"),
+                _PROMPTS,
                 "levels 1 to 6, then all at once",
                 "semantic_sam.SemanticSamSegmenter",
                 Weights("none stated", 212, 893),
@@ -246,7 +246,7 @@ REGISTRY = (
         (
             Family(
                 "SEEM",
-                ("automatic", "points", "text", "classes"),
+                ("automatic", "points", "boxes", "text", "classes"),
                 _SURE,
                 "seem.SeemSegmenter",
                 Weights("none stated", 658, 1365),
