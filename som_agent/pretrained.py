@@ -11,7 +11,7 @@ from som_agent.errors import InputError, MissingExtraError, SomError, first_line
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_backbone", "load_pretrained", "local_or_hub", "pick_device"]
+__all__ = ["check_backbone", "gated", "load_pretrained", "local_or_hub", "pick_device"]
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -94,7 +94,7 @@ def load_pretrained(auto_class: Any, source: str, error: type[SomError], **optio
     try:
         loaded = auto_class.from_pretrained(source, **options)
     except Exception as cause:  # files of any content can fail in any way; nothing is hidden, it is chained
-        raise error(f"cannot load {source!r}: {_gated(cause, source) or first_line(cause)}") from cause
+        raise error(f"cannot load {source!r}: {gated(cause, source) or first_line(cause)}") from cause
     if not options.get("output_loading_info"):
         return loaded
     model, info = loaded
@@ -107,7 +107,7 @@ def load_pretrained(auto_class: Any, source: str, error: type[SomError], **optio
     return model
 
 
-def _gated(error: BaseException, source: str) -> str:
+def gated(error: BaseException, source: str) -> str:
     """What to do where the hub hands files out only to those who accepted its terms, "" for other errors."""
     from huggingface_hub.errors import GatedRepoError
 

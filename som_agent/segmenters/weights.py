@@ -23,6 +23,9 @@ _INNER = ("model", "state_dict")
 _PREFIXES = ("module.", "model.")
 """What wrappers put in front of every name."""
 
+_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
+_HUB_FILE = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)/([\w./-]+\.(?:pth|pt|bin|safetensors))")
+
 _MARKS = {
     "mask_decoder.hf_token.weight": "SAM-HQ",
     "image_encoder.trunk.patch_embed.proj.weight": "SAM 2",
@@ -48,21 +51,18 @@ def load_state(path: str | Path, name: str) -> dict[str, torch.Tensor]:
     checkpoint has to have that checksum.
 
     Args:
-        path: a `.pth`, `.pt` or `.bin` file of PyTorch, or a `.safetensors` file.
+        path: a `.pth`, `.pt` or `.bin` file of PyTorch, or a `.safetensors` file; a folder with one of them;
+            or `ORG/NAME/FILE` of the Hugging Face hub, which is fetched where nothing here has that name.
         name: what the user called the segmenter; errors begin with it.
 
     Returns:
         Tensors on the CPU, which may share the file's pages: do not change them in place.
 
     Raises:
-        SegmenterError: there is no such file, or it cannot be read, is truncated, holds code or no table of
-            weights, or has another checksum.
+        SegmenterError: there is no such file, the hub does not hand it out, or it cannot be read, is
+            truncated, holds code or no table of weights, or has another checksum.
     """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise SegmenterError(f"{name}: {str(path)!r} is a folder; give the checkpoint file in it")
-    if not path.is_file():
-        raise SegmenterError(f"{name}: there is no file {str(path)!r}")
+    path = _located(str(path), name)
     _check_sum(path, name)
     table: Any = _read(path, name)
     for inner in _INNER:
@@ -154,6 +154,32 @@ def checksum(path: str | Path) -> str:
         raise SegmenterError(
             f"{str(path)!r} cannot be read: {error.strerror or first_line(error)}"
         ) from error
+
+
+def _located(source: str, name: str) -> Path:
+    """The checkpoint file that a path, a folder or a name of the hub means."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)
+        if len(found) != 1:
+            there = ", ".join(one.name for one in found) or f"none that ends in {', '.join(_SUFFIXES)}"
+            raise SegmenterError(f"{name}: {source!r} is a folder; give the checkpoint file in it ({there})")
+        return found[0]
+    if path.is_file():
+        return path
+    hub = _HUB_FILE.fullmatch(source)
+    if hub is None or path.parent.is_dir():
+        raise SegmenterError(f"{name}: there is no file {str(path)!r}")
+    from huggingface_hub import hf_hub_download
+
+    from som_agent.pretrained import gated
+
+    repository, file = hub.groups()
+    try:
+        return Path(hf_hub_download(repository, file))
+    except Exception as error:  # the hub's library raises what HTTP and disks raise; it is chained
+        why = gated(error, repository) or f"nor can the hub's be fetched: {first_line(error)}"
+        raise SegmenterError(f"{name}: there is no file {source!r} here; {why}") from error
 
 
 def _check_sum(path: Path, name: str) -> None:

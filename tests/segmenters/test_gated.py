@@ -83,9 +83,14 @@ def test_gated_weights_say_what_to_do(hub, tmp_path, monkeypatch, status):
             load(f"hf:{source}", device="cpu")
         assert str(caught.value).startswith(f"cannot load {source!r}: {SAYS[status].format(source)}")
         assert "\n" not in str(caught.value)
-    with pytest.raises(SomError, match="nobody/nothing") as caught:
-        load_segmenter("hf:nobody/nothing", device="cpu")
-    assert "gated" not in str(caught.value)
+    with pytest.raises(SomError, match=r"no file 'facebook/x/seem\.pt' here; it is gated") as caught:
+        load_segmenter("seem:facebook/x/seem.pt", device="cpu")
+    assert "\n" not in str(caught.value)
+    for name in "hf:nobody/nothing", "semantic-sam:nobody/nothing/x.pth":
+        with pytest.raises(SomError, match="nobody/nothing") as caught:
+            load_segmenter(name, device="cpu")
+        assert "gated" not in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

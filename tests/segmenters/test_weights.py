@@ -118,3 +118,14 @@ def test_a_checksum_beside_the_file_is_held_against_it(tmp_path):
     beside.write_text("md5")
     with pytest.raises(SegmenterError, match="does not begin with a SHA-256"):
         load_state(path, "x")
+
+
+def test_a_folder_means_the_one_checkpoint_in_it(tmp_path):
+    with pytest.raises(SegmenterError, match=r"is a folder; .* \(none that ends in \.pth"):
+        load_state(tmp_path, "x")
+    torch.save({"a": torch.arange(3)}, tmp_path / "one.pth")
+    (tmp_path / "README.md").write_text("of one")
+    assert load_state(tmp_path, "x")["a"].tolist() == [0, 1, 2]
+    torch.save({"a": torch.arange(3)}, tmp_path / "two.pt")
+    with pytest.raises(SegmenterError, match=r"is a folder; .* \(one\.pth, two\.pt\)"):
+        load_state(tmp_path, "x")
