@@ -12,6 +12,7 @@ quarters of the masks of the first photo reach. With `--grid 16` maps are 64 x 6
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import statistics
@@ -122,6 +123,7 @@ def measured(device: torch.device, act: Callable[[], np.ndarray[Any, Any]]) -> R
         torch.cuda.reset_peak_memory_stats()
         before = float(torch.cuda.memory_allocated())
     else:
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed before must be asked for again
         before = _status("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
     began = time.perf_counter()

@@ -125,7 +125,7 @@ def test_the_same_masks_as_segment_anything(lively, case):
     "options", [{"points_per_side": 16}, {"points_per_side": 8, "crop_layers": 1}], ids=str
 )
 def test_the_same_masks_on_ten_photos(tmp_path, options):
-    pictures = photos(10, 320)
+    pictures = photos(10)
     model = lively_sam(pictures[0])
     torch.save(model.state_dict(), tmp_path / "lively.pth")
     everything = SamAutomaticMaskGenerator(
@@ -168,7 +168,7 @@ def test_the_same_masks_as_transformers(lively_folder):
 
 @pytest.mark.slow
 def test_the_same_masks_as_transformers_on_ten_photos(lively_folder):
-    counts = assert_like_the_pipeline(lively_folder, photos(10, 320), points_per_side=16)
+    counts = assert_like_the_pipeline(lively_folder, photos(10), points_per_side=16)
     assert 20 <= np.median(counts) <= 200
 
 
