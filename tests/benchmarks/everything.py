@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
@@ -141,11 +142,11 @@ def _status(name: str) -> float:
 
 
 def least_iou(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> float:
-    """The IoU of the worst pair; 0 where not each mask has a twin of its own."""
+    """The IoU of the worst pair; 0 where they are not as many."""
     if len(ours) != len(theirs):
         return 0.0
-    iou, twin = mask_iou(torch.from_numpy(ours), torch.from_numpy(theirs)).max(dim=1)
-    return float(iou.min()) if len(set(twin.tolist())) == len(twin) else 0.0
+    iou = mask_iou(torch.from_numpy(ours), torch.from_numpy(theirs)).numpy()
+    return float(iou[linear_sum_assignment(-iou)].min())
 
 
 def main() -> int:
