@@ -12,6 +12,7 @@ quarters of the masks of the first photo reach. With `--grid 16` maps are 64 x 6
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import statistics
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
@@ -122,6 +124,7 @@ def measured(device: torch.device, act: Callable[[], np.ndarray[Any, Any]]) -> R
         torch.cuda.reset_peak_memory_stats()
         before = float(torch.cuda.memory_allocated())
     else:
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed before must be asked for again
         before = _status("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
     began = time.perf_counter()
@@ -139,11 +142,11 @@ def _status(name: str) -> float:
 
 
 def least_iou(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> float:
-    """The IoU of the worst pair; 0 where not each mask has a twin of its own."""
+    """The IoU of the worst pair; 0 where they are not as many."""
     if len(ours) != len(theirs):
         return 0.0
-    iou, twin = mask_iou(torch.from_numpy(ours), torch.from_numpy(theirs)).max(dim=1)
-    return float(iou.min()) if len(set(twin.tolist())) == len(twin) else 0.0
+    iou = mask_iou(torch.from_numpy(ours), torch.from_numpy(theirs)).numpy()
+    return float(iou[linear_sum_assignment(-iou)].min())
 
 
 def main() -> int:

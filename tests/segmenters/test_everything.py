@@ -11,6 +11,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.utils.amg import generate_crop_boxes
 
@@ -52,9 +53,9 @@ def least_iou(regions, truth):
     assert len(regions) == len(truth)
     truth = torch.from_numpy(np.stack(truth))
     ours = torch.from_numpy(np.stack([regions.mask(i) for i in range(len(regions))]))
-    iou, twin = mask_iou(ours, truth).max(dim=1)
-    assert len(set(twin.tolist())) == len(truth)
-    return float(iou.min())
+    iou = mask_iou(ours, truth).numpy()
+    # Masks of a line of pixels can be there twice: their boxes have no area, so that nothing suppresses them.
+    return float(iou[linear_sum_assignment(-iou)].min())
 
 
 def rules(answers, share):
@@ -125,7 +126,7 @@ def test_the_same_masks_as_segment_anything(lively, case):
     "options", [{"points_per_side": 16}, {"points_per_side": 8, "crop_layers": 1}], ids=str
 )
 def test_the_same_masks_on_ten_photos(tmp_path, options):
-    pictures = photos(10, 320)
+    pictures = photos(10, 480)
     model = lively_sam(pictures[0])
     torch.save(model.state_dict(), tmp_path / "lively.pth")
     everything = SamAutomaticMaskGenerator(
@@ -150,7 +151,7 @@ def lively_folder(tmp_path_factory):
 def assert_like_the_pipeline(folder, pictures, **options):
     """Of a network that sees a padded picture the pipeline's points are right, so its masks are, too."""
     # The pipeline drops what is exactly as stable as the threshold; no mask of few pixels is so by chance.
-    thresholds = {"pred_iou_thresh": 0.8, "stability_score_thresh": 0.60001}
+    thresholds = {"pred_iou_thresh": 0.6, "stability_score_thresh": 0.25001}
     pipeline = transformers.pipeline("mask-generation", model=str(folder), device="cpu")
     segmenter = HfSegmenter(str(folder), device="cpu", **options, **thresholds)
     counts = []
@@ -168,8 +169,8 @@ def test_the_same_masks_as_transformers(lively_folder):
 
 @pytest.mark.slow
 def test_the_same_masks_as_transformers_on_ten_photos(lively_folder):
-    counts = assert_like_the_pipeline(lively_folder, photos(10, 320), points_per_side=16)
-    assert 20 <= np.median(counts) <= 200
+    counts = assert_like_the_pipeline(lively_folder, photos(10, 320), points_per_side=20)
+    assert 15 <= min(counts) <= max(counts) <= 200
 
 
 @given(
