@@ -1,5 +1,4 @@
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -249,8 +248,9 @@ def test_phrases_equal_the_vectors(tmp_path, monkeypatch):
         assert (found.regions.mask(i) != expected).sum() <= 3
 
 
-@pytest.mark.skipif(find_spec("open_clip") is not None, reason="the vocabulary is there")
-def test_phrases_need_a_vocabulary(segmenter, shared_data):
+def test_phrases_need_a_vocabulary(checkpoint, shared_data, monkeypatch):
+    monkeypatch.setattr("som_agent.segmenters.seem_words.find_spec", lambda name: None)
+    segmenter = SeemSegmenter(checkpoint, device="cpu", short_side_px=64, **EVERYTHING)
     with pytest.raises(MissingExtraError, match=r"som-agent\[seem\]"):
         segmenter.find(photo(shared_data, (60, 40)), ["a cat"])
 
