@@ -12,22 +12,29 @@ import torch
 ROOT = Path(__file__).parents[2]
 
 
-def run_gpu_tests(*arguments, **environment):
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *arguments]
+def run_gpu_tests(*arguments, marked="gpu", **environment):
+    command = [sys.executable, "-m", "pytest", "-q", "-m", marked, "-p", "no:cacheprovider", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
 
 
-@pytest.mark.timeout(900)  # two minutes where nothing else runs
-def test_kernels_run_interpreted():
-    done = run_gpu_tests(
-        "tests/kernels/test_triton.py", "tests/kernels/test_strides.py", TRITON_INTERPRET="1"
-    )
+@pytest.mark.timeout(900)  # a minute and a half where nothing else runs
+@pytest.mark.parametrize(
+    ("files", "marked", "least"),
+    [
+        (["test_triton.py"], "gpu and not slow", 200),
+        pytest.param(["test_triton.py", "test_strides.py"], "gpu", 250, marks=pytest.mark.slow),
+    ],
+    ids=["contiguous", "all"],
+)
+def test_kernels_run_interpreted(files, marked, least):
+    paths = [f"tests/kernels/{file}" for file in files]
+    done = run_gpu_tests(*paths, marked=marked, TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed, 4 skipped", done.stdout)  # the four for real GPUs only
     assert passed is not None, done.stdout
-    assert int(passed[1]) > 200
+    assert int(passed[1]) > least
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU to be had")

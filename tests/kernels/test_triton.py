@@ -175,6 +175,7 @@ def test_mask_nms_at_the_threshold():
         assert_same(*triton_and_reference(sk.mask_nms, masks, torch.tensor([2.0, 1.0]), threshold))
 
 
+@pytest.mark.slow
 def test_mask_nms_in_batches():
     generator = torch.Generator().manual_seed(42)
     masks = torch.zeros(40, 4, 128, dtype=torch.bool)  # 16 words each, so batches are of 16
@@ -231,6 +232,7 @@ def test_remove_small_regions(mask_stack, what, monkeypatch):
     assert_same(*triton_and_reference(sk.remove_small_regions, few, 9, what))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("min_area", [0, 2, 2**31 - 1])
 @pytest.mark.parametrize("what", ["holes", "islands"])
 def test_remove_small_regions_of_noise_in_blocks(min_area, what, monkeypatch):
