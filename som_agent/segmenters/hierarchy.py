@@ -101,6 +101,9 @@ class HierarchySegmenter:
         self._cut = _Cut(regions) if dial is None else _Cut.of(dial)
         self._looked: tuple[Frame, Regions] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_looked": None}  # a copy in another process sees other frames
+
     def segment(self, frame: Frame) -> Regions:
         """Segment one frame; see `Segmenter.segment`. A picture of one colour gives one region."""
         try:

@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from som_agent.errors import SomError
 from som_agent.regions import Regions
 from som_agent.segmenters.hierarchy import HierarchySegmenter
+from som_agent.segmenters.prompts import Prompt
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.tracking import AssociationTracker, Tracked
 from som_agent.video import Frame
@@ -50,12 +52,15 @@ def same(there: Tracked, here: Tracked) -> bool:
     )
 
 
-@pytest.mark.parametrize("segmenter", [HierarchySegmenter(), ByColor()], ids=["there", "here"])
+@pytest.mark.parametrize("segmenter", [HierarchySegmenter(granularity=0.3), ByColor()], ids=["there", "here"])
 def test_it_tracks_as_this_process_would(pool: Pool, blocks: Blocks, segmenter: object) -> None:
     scaled, own = ScaledSegmenter(segmenter), AssociationTracker()
     scaled.share = 0.75
     tracker = WorkerTracker(pool, scaled)
     assert tracker.wants_regions == isinstance(segmenter, ByColor)
+    if isinstance(segmenter, HierarchySegmenter):  # what it knows of a frame is not sent along
+        segmenter.prompted(frames(blocks)[0], Prompt([(30, 40)]))
+        assert len(pickle.dumps(segmenter)) < 1000
     for frame in frames(blocks):
         regions = scaled.segment(frame)
         there = tracker.update(frame, regions if tracker.wants_regions else None)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from som_agent.live import LiveSession
 from som_agent.regions import Regions
-from som_agent.segmenters.base import Segmenter
-from som_agent.segmenters.hierarchy import HierarchySegmenter
 from som_agent.segmenters.scaled import ScaledSegmenter
 from som_agent.settings import Settings
 from som_agent.tracking import AssociationTracker, Tracked, Tracker
@@ -25,26 +23,16 @@ class Step:
 
     Attributes:
         frame: the picture at the size that is tracked.
-        regions: what a segmenter of the parent found in it; None where the hierarchy is to look here.
-        share: of the picture's sides, at which it is segmented here.
+        found: what the parent's segmenter found in it, or the segmenter that is to look here.
     """
 
     frame: Frame
-    regions: Regions | None
-    share: float
+    found: Regions | ScaledSegmenter
 
     def __call__(self, tracker: Tracker) -> Tracked:
         """Track it."""
-        return tracker.update(self.frame, self.regions or _segmented(self.frame, self.share))
-
-
-def _segmented(frame: Frame, share: float) -> Regions:
-    segmenter = ScaledSegmenter(_HIERARCHY)
-    segmenter.share = share
-    return segmenter.segment(frame)
-
-
-_HIERARCHY: Segmenter = HierarchySegmenter()
+        found = self.found
+        return tracker.update(self.frame, found if isinstance(found, Regions) else found.segment(self.frame))
 
 
 def main() -> None:
@@ -54,7 +42,7 @@ def main() -> None:
     torch.set_num_threads(1)  # there is a worker for every processor
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get among the messages
-    LiveSession(_HIERARCHY, Settings(size=320)).warm_up()
+    LiveSession("hierarchy", Settings(size=320)).warm_up()
     trackers: dict[int, Tracker] = {}
     while True:
         try:

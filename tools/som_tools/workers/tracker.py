@@ -36,7 +36,7 @@ class WorkerTracker:
 
     def update(self, frame: Frame, regions: Regions | None) -> Tracked:
         """See `Tracker.update`."""
-        tracked: Tracked = self._held.run(Step(frame, regions, self._segmenter.share))
+        tracked: Tracked = self._held.run(Step(frame, self._segmenter if regions is None else regions))
         return tracked
 
     def adopt(self, masks: BoolArray, whole: int | None = None) -> list[int]:
