@@ -30,6 +30,7 @@ bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/boundary.py
 	$(BIN)/python tests/benchmarks/live_sessions.py --seconds 60
 	$(BIN)/python tests/benchmarks/everything.py
+	$(BIN)/python tests/benchmarks/everything_pipeline.py
 	$(BIN)/python tests/benchmarks/segmenters.py
 	$(BIN)/python kernels/bench/run.py
 	$(BIN)/python kernels/bench/run.py --memory

@@ -37,6 +37,7 @@ def test_kernels_run_interpreted(files, marked, least):
     assert int(passed[1]) > least
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU to be had")
 def test_a_required_gpu_is_not_skipped():
     test = "tests/kernels/test_triton.py::test_label_overlap_across_tiles"

@@ -222,7 +222,7 @@ def test_threshold_logits_at_the_cutoff():
         assert_same(*triton_and_reference(sk.threshold_logits, logits, cutoff=cutoff))
 
 
-@pytest.mark.parametrize("what", ["holes", "islands"])
+@pytest.mark.parametrize("what", ["holes", pytest.param("islands", marks=pytest.mark.slow)])
 def test_remove_small_regions(mask_stack, what, monkeypatch):
     from som_kernels.remove_small_regions import triton as module
 
