@@ -54,7 +54,11 @@ class MissingExtraError(SomError):
     """An optional dependency that is not installed; the message has the pip line."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs an optional package: pip install "som-agent[{extra}]"')
+        super().__init__(what, extra)  # what other processes make it of again
+
+    def __str__(self) -> str:
+        what, extra = self.args
+        return f'{what} needs an optional package: pip install "som-agent[{extra}]"'
 
 
 def first_line(error: BaseException) -> str:
