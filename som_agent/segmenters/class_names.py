@@ -1,10 +1,23 @@
-"""Names of the classes that published segmentation networks know, in the order of their outputs."""
+"""The tasks of networks with classes, and the names of the published classes in their order."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
-__all__ = ["ADE20K", "COCO_STUFF", "ade20k", "cityscapes", "coco_instances", "coco_panoptic", "names_of"]
+__all__ = [
+    "ADE20K",
+    "COCO_STUFF",
+    "Task",
+    "ade20k",
+    "cityscapes",
+    "coco_instances",
+    "coco_panoptic",
+    "names_of",
+]
+
+Task = Literal["instance", "panoptic", "semantic"]
+"""Things that may overlap; things and stuff, each pixel once; one region a class."""
 
 COCO_STUFF = (
     "banner, blanket, bridge, cardboard, counter, curtain, door-stuff, floor-wood, flower, fruit, gravel, "

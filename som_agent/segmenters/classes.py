@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from som_agent.errors import InputError, SegmenterError
 from som_agent.pretrained import load_pretrained, local_or_hub, pick_device
 from som_agent.regions import BoolArray, Regions
+from som_agent.segmenters.class_names import Task
 from som_agent.segmenters.granularity import checked, class_threshold, everything_means
 from som_agent.segmenters.parents import with_parents
 from som_agent.video.frame import Frame
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["CLASS_TYPES", "ClassSegmenter", "Task", "task_of"]
-
-Task = Literal["instance", "panoptic", "semantic"]
-"""Things that may overlap; things and stuff, each pixel once; one region a class."""
 
 CLASS_TYPES = ("mask2former", "oneformer", "eomt", "eomt_dinov3", "maskformer", "rf_detr")
 """Model types of transformers that are segmented with here."""
@@ -100,16 +98,17 @@ class ClassSegmenter:
         """The segments, largest first, and the class of each."""
         import torch
 
+        from som_agent.segmenters.panoptic import largest_first
+
         with torch.inference_mode():
             found = self._found(frame)
         if self.task == "semantic" and self._dial is not None:
             found = _by_size(found, self._dial)
         shape = frame.image.shape[:2]
         masks = np.stack([mask for mask, _, _ in found]) if found else np.zeros((0, *shape), bool)
-        order = _largest_first(masks)
-        scores = np.array([found[k][2] for k in order], np.float32).clip(0, 1)
-        regions = with_parents(Regions.from_masks(masks[order], scores=scores))
-        return regions, tuple(self._class(found[k][1]) for k in order)
+        scores = np.array([score for _, _, score in found], np.float32).clip(0, 1)
+        regions, order = largest_first(Regions.from_masks(masks, scores=scores))
+        return with_parents(regions), tuple(self._class(found[k][1]) for k in order)
 
     def _class(self, number: int) -> str:
         return self.classes[number] if number < len(self.classes) else f"class {number}"
@@ -242,10 +241,3 @@ def _by_size(found: list[Segment], dial: float) -> list[Segment]:
             if count > 2:
                 cut += [(parts == k, number, score) for k in range(1, count) if areas[k] >= max(least, 1)]
     return cut
-
-
-def _largest_first(masks: BoolArray) -> npt.NDArray[np.int64]:
-    """The order of masks `[N, h, w]`: largest first, equals by their first pixel."""
-    n, h, w = masks.shape
-    flat = masks.reshape(n, h * w)
-    return np.lexsort((flat.argmax(axis=1), -flat.sum(axis=1)))

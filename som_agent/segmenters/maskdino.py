@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from som_agent.errors import InputError, SegmenterError, first_line
 from som_agent.pretrained import pick_device
 from som_agent.regions import Regions
-from som_agent.segmenters.class_names import names_of
+from som_agent.segmenters.class_names import Task, names_of
 from som_agent.segmenters.granularity import checked, class_threshold, everything_means
 from som_agent.segmenters.parents import with_parents
 from som_agent.segmenters.pictures import fitted, seen
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from som_agent.segmenters.networks.maskdino import BoxStart, MaskDino, MaskDinoConfig, QueryAnswers
     from som_kernels import Resize
 
-__all__ = ["MaskDinoSegmenter", "Task"]
-
-Task = Literal["instance", "panoptic", "semantic"]
-"""Things that may overlap; things and stuff, each pixel once; one region a class."""
+__all__ = ["MaskDinoSegmenter"]
 
 _TEMPERATURE = 0.06  # sharpens sigmoids where classes are weighed against each other, as the authors do
 _THINGS = {133: range(80), 19: range(11, 19)}  # of COCO's panoptic task and of Cityscapes; else all are

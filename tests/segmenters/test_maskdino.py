@@ -13,26 +13,18 @@ import torch
 from som_agent.errors import InputError, SegmenterError
 from som_agent.segmenters import load_segmenter
 from som_agent.segmenters.maskdino import MaskDinoSegmenter, _box_start, _task
-from som_agent.segmenters.networks.box_decoder import BoxDecoderConfig
 from som_agent.segmenters.networks.maskdino import MaskDino, MaskDinoConfig
-from som_agent.segmenters.networks.pixel_decoder import PixelDecoderConfig
-from som_agent.segmenters.networks.resnet import ResNetConfig
 from som_agent.segmenters.networks.swin import SWIN_L, SwinConfig
 from som_agent.segmenters.panoptic import enlarge, instances
 from som_agent.segmenters.pictures import fitted, seen
 from som_agent.video import read_image
 from som_agent.video.frame import Frame
 from tests.segmenters.networks.rule import fill_by_rule, vectors
+from tests.segmenters.networks.test_maskdino import TINY
 
 torch.set_num_threads(1)
 
-VECTORS = MaskDinoConfig(
-    backbone=ResNetConfig(stem=8, out=16, width=4),
-    pixels=PixelDecoderConfig(mask_dim=48, layers=2, hidden=112),
-    decoder=BoxDecoderConfig(layers=3, hidden=96),
-    classes=7,
-    queries=20,
-)
+VECTORS = replace(TINY, box_start="no")
 R50 = replace(
     VECTORS, pixels=replace(VECTORS.pixels, layers=1), decoder=replace(VECTORS.decoder, layers=1), classes=80
 )

@@ -6,8 +6,7 @@ import torch
 
 from som_agent.errors import InputError, MissingExtraError, SegmenterError
 from som_agent.segmenters import load_finder, load_prompted, load_segmenter
-from som_agent.segmenters.networks.focalnet import FocalConfig
-from som_agent.segmenters.networks.seem import Seem, SeemConfig
+from som_agent.segmenters.networks.seem import Seem
 from som_agent.segmenters.panoptic import class_maps, enlarge, instances, merge_panoptic
 from som_agent.segmenters.prompts import Prompt
 from som_agent.segmenters.seem import SeemSegmenter
@@ -15,21 +14,11 @@ from som_agent.segmenters.seem_looks import inner_size, stroke_points
 from som_agent.segmenters.seem_words import END, START
 from som_agent.video.frame import Frame
 from tests.segmenters.networks.rule import compare, fill_by_rule, state_by_rule, vectors
+from tests.segmenters.networks.test_seem import TINY_T
 
 torch.set_num_threads(1)
 
-TINY = SeemConfig(
-    FocalConfig(16, (2, 2, 2, 2), (3, 3, 3, 3), (3, 3, 3, 3), depthwise=True),
-    width=64,
-    mask_width=64,
-    dim=64,
-    hidden=96,
-    encoder_layers=2,
-    decoder_layers=4,
-    queries=21,
-    text_width=48,
-    text_layers=2,
-)
+TINY = replace(TINY_T, text_heads=8)  # which a checkpoint does not say
 EVERYTHING = {"threshold": 0.0, "overlap": 0.3}
 
 

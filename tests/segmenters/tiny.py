@@ -6,7 +6,6 @@ A new segmenter adds one line to `FACTORIES`: what writes its files into a folde
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests import tiny_image_models
 from tests.segmenters import tiny_class_models
 from tests.tiny_image_models import picture
 
-__all__ = ["FACTORIES", "is_here", "picture", "quicken", "rows"]
+__all__ = ["FACTORIES", "picture", "quicken", "rows"]
 
 Factory = Callable[[Path], str]
 
@@ -28,12 +27,6 @@ Factory = Callable[[Path], str]
 def rows() -> list[tuple[Entry, Family]]:
     """All that find regions by themselves."""
     return [(entry, family) for entry in REGISTRY for family in entry.families if "automatic" in family.can]
-
-
-def is_here(family: Family) -> bool:
-    """Whether its module is in this tree."""
-    module = family.make.partition(".")[0]
-    return importlib.util.find_spec(f"som_agent.segmenters.{module}") is not None
 
 
 _QUICK: dict[str, Any] = {
